@@ -95,8 +95,10 @@ class IrGraph:
             if consumer.type != "Add":
                 continue
             for source in (self._nodes[key] for key in consumer.inputs.values()):
-                if source.type == "Const":
-                    return consumer, source
+                # The mapping's biases pass through a Reshape to the batch's shape; the values are the same.
+                constant = self.input_of(source, 0) if source.type == "Reshape" else source
+                if constant.type == "Const":
+                    return consumer, constant
         raise WeightsError(f"{self._label}.xml: layer {node.name!r} is not followed by adding a constant.")
 
     def float_constant(self, node: Node, shape: tuple[int, ...]) -> Tensor:
@@ -187,8 +189,8 @@ def _synthesis(graph: IrGraph) -> Iterator[tuple[str, Tensor]]:
     depthwise = graph.of_type("GroupConvolution")
     if (len(convolutions), len(depthwise)) != (2 + 2 * NUM_BLOCKS, 2 * NUM_BLOCKS):
         raise WeightsError("SynthesisNetwork.xml does not have the convolutions of MobileStyleGAN FFHQ-1024.")
-    weight = graph.float_constant(graph.input_of(convolutions[0], 1), (512, 512, 3, 3))
-    yield "synthesis.conv1.weight", weight
+    kernel = graph.input_of(convolutions[0], 1)
+    yield "synthesis.conv1.weight", graph.float_constant(kernel, (512, 512, 3, 3))
     yield from _noise_and_bias(graph, convolutions[0], "synthesis.conv1", "m.conv1.bias", 4, 512)
     for index, (spread, mix) in enumerate(zip(depthwise, convolutions[1:-1], strict=True)):
         block, half = divmod(index, 2)
@@ -209,8 +211,8 @@ def _synthesis(graph: IrGraph) -> Iterator[tuple[str, Tensor]]:
         yield from _noise_and_bias(graph, mix, key, name, 8 * 2**block, channels_out)
 
     prefix = f"m.layers.{NUM_BLOCKS - 1}.to_img"
-    weight = graph.float_constant(graph.input_of(convolutions[-1], 1), (12, 64, 1, 1))
-    yield "synthesis.to_img.weight", weight
+    kernel = graph.input_of(convolutions[-1], 1)
+    yield "synthesis.to_img.weight", graph.float_constant(kernel, (12, 64, 1, 1))
     yield "synthesis.to_img.bias", graph.float_constant(graph.named(f"{prefix}.bias"), (12,))
 
 
