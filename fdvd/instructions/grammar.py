@@ -1,0 +1,299 @@
+"""A probabilistic grammar of edit sentences: ``sample`` makes (sentence, signed intents) pairs.
+
+Conventions:
+
+* A bare reference to the person ("make the woman smile", "he is bald") carries no gender intent.
+* A target described by a noun phrase ("a woman with curly hair") carries a weak one: ``male`` -0.5 or +0.5.
+* A wish for a gender ("turn him into a woman", "as a man") carries a full one.
+* Clauses that keep something ("but keep the hair") carry no intent.
+* Intents share no axis inside one sentence and never contradict each other (``lexicon.CONFLICTS``).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from fdvd.instructions import clauses, neutral
+from fdvd.instructions.clauses import PERSONS, STYLE_KINDS, Person
+from fdvd.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load, signs
+
+NEUTRAL_SHARE = 0.28
+"""Share of sentences without any intent."""
+
+_STYLES = ("bare", "command", "description", "statement", "wish")
+_STYLE_CUM = tuple(itertools.accumulate((0.2, 0.36, 0.15, 0.16, 0.13)))
+_COUNT_CUM = tuple(itertools.accumulate((0.52, 0.27, 0.14, 0.07)))
+_COMMON = frozenset({"male", "age", "smile", "glasses", "beard", "hat", "long_hair", "bald", "sunglasses"})
+_COMBO: Bucket = ("hair_combination", 1)
+_HEADS = ("person", "face", "person", "human", "woman", "woman", "man", "man", "portrait of a person")
+_PREFIXES = (
+    "please ",
+    "can you ",
+    "could you ",
+    "can you please ",
+    "I'd like you to ",
+    "I want you to ",
+    "would you ",
+)
+_WISHES = (
+    "$subj should ",
+    "I want $obj to ",
+    "I would like $obj to ",
+    "can we see $obj ",
+    "could $subj ",
+    "imagine $obj ",
+    "$subj needs to ",
+    "I wish $subj would ",
+    "let's see $obj ",
+    "what if $subj would ",
+    "I'd love to see $obj ",
+    "$subj must ",
+    "it would be nice if $subj could ",
+)
+_KEPT: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (text, frozenset(axes.split()))
+    for text, axes in (
+        (
+            "hair",
+            "black_hair brown_hair blond_hair red_hair gray_hair bald receding "
+            "straight_hair wavy_hair curly_hair long_hair bangs",
+        ),
+        ("hairstyle", "bald straight_hair wavy_hair curly_hair long_hair bangs receding"),
+        ("hair color", "black_hair brown_hair blond_hair red_hair gray_hair bald"),
+        *(
+            ("glasses", "glasses sunglasses"),
+            ("beard", "beard goatee stubble"),
+            ("expression", "smile teeth frown"),
+        ),
+        *(
+            ("age", "age child wrinkles"),
+            ("smile", "smile teeth frown"),
+            ("hat", "hat"),
+            ("mustache", "mustache"),
+        ),
+        *(
+            ("makeup", "makeup lipstick"),
+            ("gender", "male"),
+            ("skin tone", "pale dark_skin"),
+            ("earrings", "earrings"),
+        ),
+        *(
+            ("background", ""),
+            ("pose", "look_left look_right"),
+            ("clothes", ""),
+            ("identity", ""),
+            ("eye color", ""),
+        ),
+        *(("lighting", ""), ("nose", "big_nose pointy_nose"), ("eyebrows", "bushy_brows arched_brows")),
+        *(("rest", ""), ("eyes", "narrow_eyes wide_eyes bags"), ("sunglasses", "glasses sunglasses")),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A sentence and what it asks for; no intents means that the face must stay as it is."""
+
+    text: str
+    intents: dict[str, float]
+
+
+@functools.cache
+def _table() -> tuple[
+    tuple[Bucket, ...], tuple[float, ...], dict[tuple[Bucket, str], tuple[list[Form], list[float]]]
+]:
+    """Buckets with cumulative weights, and per bucket and style the forms with cumulative weights."""
+    lexicon = {**load(), _COMBO: hair_combinations()}
+    weights = [2.0 if bucket[0] in _COMMON or bucket == _COMBO else 1.0 for bucket in lexicon]
+    choices = {}
+    for bucket, forms in lexicon.items():
+        for style, kinds in STYLE_KINDS.items():
+            usable = [form for form in forms if form.kind in kinds]
+            if usable:
+                choices[bucket, style] = (usable, list(itertools.accumulate(form.weight for form in usable)))
+    return tuple(lexicon), tuple(itertools.accumulate(weights)), choices
+
+
+def _pick(rng: Random, style: str, count: int) -> list[Form]:
+    """Up to ``count`` compatible forms that the style can render, nouns at most once and last."""
+    buckets, cumulative, choices = _table()
+    forms: list[Form] = []
+    for _ in range(count * 3):
+        bucket = rng.choices(buckets, cum_weights=cumulative)[0]
+        found = choices.get((bucket, style))
+        if found is None:
+            continue
+        form = rng.choices(found[0], cum_weights=found[1])[0]
+        if form.kind == "noun" and any(other.kind == "noun" for other in forms):
+            continue
+        if all(compatible(form.intents, other.intents) for other in forms):
+            forms.append(form)
+            if len(forms) == count:
+                break
+    return forms or _pick(rng, style, count)
+
+
+def _merge(forms: Sequence[Form]) -> Intents:
+    merged: Intents = {}
+    for form in forms:
+        merged |= form.intents
+    return merged
+
+
+def _bare(forms: Sequence[Form], rng: Random) -> str:
+    text = clauses.join([clauses.bare(form, rng) for form in forms], forms, rng)
+    if (
+        rng.random() < 0.15
+        and forms[0].kind in ("np", "noun")
+        and not text.startswith(("with", "as ", "wearing"))
+    ):
+        return (
+            rng.choice(
+                ("I want ", "how about ", "what about ", "the same person with ", "same face but ", "try ")
+            )
+            + text
+        )
+    return text
+
+
+def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
+    groups = [list(group) for _, group in itertools.groupby(forms, key=lambda form: (form.kind, form.worn))]
+    parts, heads = [], []
+    for group in groups:
+        kind, merged = group[0].kind, len(group) > 1 and rng.random() < 0.7
+        plain = all(not form.text.startswith(("no ", "$")) for form in group)
+        if merged and plain and kind in ("np", "nonp", "adj"):
+            texts = [form.text if kind != "nonp" else f"the {form.text}" for form in group]
+            verb = {
+                "np": "give $obj",
+                "nonp": rng.choice(("remove", "get rid of", "lose")),
+                "adj": "make $obj",
+            }[kind]
+            parts.append(f"{verb} {clauses.enumerate_words(texts)}")
+            heads.append(group[0])
+        else:
+            parts += [clauses.command(form, rng) for form in group]
+            heads += group
+    text = clauses.join(parts, heads, rng)
+    if rng.random() < 0.18:
+        text = rng.choice(_PREFIXES) + text
+    if rng.random() < 0.12:
+        text += _keep_clause(_merge(forms), rng)
+    return text
+
+
+def _keep_clause(intents: Intents, rng: Random) -> str:
+    """'but keep the hair': something the sentence does not touch otherwise."""
+    thing, axes = rng.choice(_KEPT)
+    if not axes.isdisjoint(intents):
+        thing = "background"
+    return rng.choice((
+        f" but keep the {thing}", f", keep $poss {thing} as it is", f" but leave the {thing} alone",
+        f" without changing the {thing}", f" and don't touch $poss {thing}", f", leave the {thing} unchanged",
+        f" but don't change the {thing}", f" and keep the same {thing}", " but keep everything else the same",
+        f", the {thing} stays", f" while keeping $poss {thing}",
+    ))  # fmt: skip
+
+
+def _instead(rng: Random) -> tuple[str, Intents] | None:
+    """'red hair instead of blond hair', 'swap the glasses for sunglasses'."""
+    one, other = rng.choice((
+        *(("black_hair", "blond_hair"), ("red_hair", "brown_hair"), ("blond_hair", "black_hair")),
+        *(("gray_hair", "black_hair"), ("curly_hair", "straight_hair"), ("straight_hair", "curly_hair")),
+        *(("sunglasses", "glasses"), ("glasses", "sunglasses"), ("mustache", "beard"), ("goatee", "beard")),
+        *(("stubble", "beard"), ("brown_hair", "red_hair"), ("wavy_hair", "straight_hair")),
+        *(("beard", "mustache"), ("smile", "frown"), ("hat", "glasses"), ("necklace", "earrings")),
+        *(("earrings", "hat"), ("glasses", "hat")),
+    ))  # fmt: skip
+    lexicon = load()
+    new = [f for f in lexicon[one, 1] if f.kind == "np" and "$" not in f.text and set(f.intents) == {one}]
+    old = [
+        f for f in lexicon[other, -1] if f.kind == "nonp" and "$" not in f.text and set(f.intents) == {other}
+    ]
+    if not new or not old:
+        return None
+    first, second = rng.choice(new), rng.choice(old)
+    text = rng.choice((
+        f"{first.text} instead of {second.text}", f"give $obj {first.text} instead of {second.text}",
+        f"replace the {second.text} with {first.text}", f"swap the {second.text} for {first.text}",
+        f"{first.text} rather than {second.text}", f"change $poss {second.text} to {first.text}",
+        f"not {second.text}, {first.text}", f"turn the {second.text} into {first.text}",
+    ))  # fmt: skip
+    return text, first.intents | second.intents
+
+
+def _wish(forms: Sequence[Form], person: Person, rng: Random) -> str:
+    text = clauses.join([clauses.infinitive(form, rng) for form in forms], forms, rng)
+    wish = rng.choice(_WISHES)
+    if person.verb != "third":
+        wish = wish.replace("needs", "need")
+    if rng.random() < 0.08:
+        text += _keep_clause(_merge(forms), rng)
+    return wish + text
+
+
+def _describe(forms: Sequence[Form], rng: Random) -> tuple[str, Intents]:
+    intents = _merge(forms)
+    has_noun = any(form.kind == "noun" for form in forms)
+    head = rng.choice(_HEADS)
+    gender = {"woman": -0.5, "man": 0.5}.get(head)
+    if gender is not None and not has_noun:
+        if compatible({"male": gender}, intents) and "child" not in intents:
+            intents = {**intents, "male": gender}
+        else:
+            head = "person"
+    text = clauses.description(head, forms, rng)
+    if rng.random() < 0.15:
+        text = (
+            rng.choice(("a photo of ", "a picture of ", "a portrait of ", "show me ", "I want to see "))
+            + text
+        )
+    elif rng.random() < 0.1 and not has_noun:
+        text = rng.choice(("turn $obj into ", "make $obj look like ", "draw $obj as ")) + text
+    return text, intents
+
+
+def _edit(rng: Random) -> Instruction:
+    """One sentence with intents."""
+    person = rng.choice(PERSONS)
+    if rng.random() < 0.03 and (pair := _instead(rng)):
+        return Instruction(neutral.finish(person.fill(pair[0]), rng), pair[1])
+    style = rng.choices(_STYLES, cum_weights=_STYLE_CUM)[0]
+    forms = _pick(rng, style, rng.choices((1, 2, 3, 4), cum_weights=_COUNT_CUM)[0])
+    intents = _merge(forms)
+    match style:
+        case "bare":
+            text = _bare(forms, rng)
+        case "command":
+            text = _command(forms, person, rng)
+        case "description":
+            text, intents = _describe(forms, rng)
+        case "statement":
+            predicates = [clauses.finite(form, person, rng) for form in forms]
+            text = f"{person.subj} {clauses.join(predicates, forms, rng)}"
+        case _:
+            text = _wish(forms, person, rng)
+    if style == "command" and rng.random() < 0.06:
+        text += rng.choice((" please", ", please", ", thanks", " in this photo", " in the picture"))
+    return Instruction(neutral.finish(person.fill(text), rng), dict(intents))
+
+
+def sample(rng: Random | np.random.Generator | int, n: int) -> list[Instruction]:
+    """``n`` sentences with their intents; the same seed gives the same sentences."""
+    if isinstance(rng, np.random.Generator):
+        rng = Random(int(rng.integers(2**63)))
+    elif not isinstance(rng, Random):
+        rng = Random(rng)
+    return [
+        Instruction(neutral.sentence(rng), {}) if rng.random() < NEUTRAL_SHARE else _edit(rng)
+        for _ in range(n)
+    ]
+
+
+__all__ = ["NEUTRAL_SHARE", "Instruction", "sample", "signs"]
