@@ -205,7 +205,7 @@ class FaceFrame:
         tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).permute(2, 0, 1)[None]
         if max(self.scale) < 1.0:
             small = [max(1, round(self.size * s)) for s in self.scale]
-            tensor = F.interpolate(tensor, (small[1], small[0]), mode="bilinear", antialias=True)
+            tensor = F.interpolate(tensor, (small[1], small[0]), mode="bicubic", antialias=True)
         # grid_sample's coordinates: -1..1 across the crop, so crop fraction * 2 - 1.
         inverse = np.linalg.inv(self._axes) * 2
         xs, ys = np.arange(x0, x1) + 0.5 - self.quad[0, 0], np.arange(y0, y1) + 0.5 - self.quad[0, 1]
@@ -213,4 +213,6 @@ class FaceFrame:
         along_y = torch.from_numpy(np.outer(inverse[:, 1], ys)).float()
         grid = (along_x.T[None] + along_y.T[:, None])[None]
         moved = F.grid_sample(tensor, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+        # On a very small face the kernel reaches beyond the crop's border; nothing may come out there.
+        moved *= (grid.abs() <= 1).all(dim=-1)[:, None]
         return Patch(x0, y0, moved[0].permute(1, 2, 0).numpy())

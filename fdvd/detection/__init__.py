@@ -6,12 +6,11 @@ import torch
 from safetensors.torch import load_file
 
 from fdvd.detection.mtcnn import DetectedFace, FaceDetector
+from vl_backbone.assets import WeightStore
 
 __all__ = ["DetectedFace", "FaceDetector", "load_detector"]
 
 
 def load_detector(device: str | torch.device = "cpu") -> FaceDetector:
     """The MTCNN detector with the installed weights (WeightsError when they are missing)."""
-    from vl_backbone.assets import WeightStore
-
     return FaceDetector(load_file(WeightStore().path("mtcnn")), device=device)
