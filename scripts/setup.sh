@@ -58,7 +58,9 @@ make_venv() {
 install_project() {
     local extras=$1
     touch "$installing"
-    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install --no-compile --quiet)
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install --no-compile)
+    # In a terminal pip shows what it downloads; in a log only what goes wrong.
+    if [ ! -t 2 ]; then pip+=(--quiet --quiet); fi
     if [ -n "${TORCH_INDEX_ARGS:-}" ]; then
         say "Installing PyTorch with $TORCH_INDEX_ARGS."
         # Split into words on purpose: it holds several arguments.
