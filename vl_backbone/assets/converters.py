@@ -48,7 +48,7 @@ def load_torch_tensors(name: str, content: bytes) -> dict[str, Tensor]:
     """
     try:
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch's reader meets damage with almost any exception type
+    except Exception as error:  # torch's reader meets damage with almost any exception type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{name} is not a plain PyTorch weight file: {reason}") from error
     if not isinstance(loaded, dict) or not loaded:
