@@ -1,5 +1,6 @@
 """Sentences that ask for face edits, with the signed intents they carry."""
 
 from fdvd.instructions.grammar import Instruction, sample
+from fdvd.instructions.heldout import HeldOut, load_heldout
 
-__all__ = ["Instruction", "sample"]
+__all__ = ["HeldOut", "Instruction", "load_heldout", "sample"]

@@ -19,15 +19,17 @@ from random import Random
 
 import numpy as np
 
-from fdvd.instructions import clauses, neutral
-from fdvd.instructions.clauses import PERSONS, STYLE_KINDS, Person
-from fdvd.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load, signs
+from fdvd.instructions import clauses, compose, neutral
+from fdvd.instructions.clauses import STYLE_KINDS
+from fdvd.instructions.english import enumerate_words
+from fdvd.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load
+from fdvd.instructions.persons import PERSONS, Person
 
 NEUTRAL_SHARE = 0.28
 """Share of sentences without any intent."""
 
-_STYLES = ("bare", "command", "description", "statement", "wish")
-_STYLE_CUM = tuple(itertools.accumulate((0.2, 0.36, 0.15, 0.16, 0.13)))
+_STYLES = ("bare", "command", "description", "statement", "wish", "question")
+_STYLE_CUM = tuple(itertools.accumulate((0.2, 0.34, 0.14, 0.15, 0.11, 0.06)))
 _COUNT_CUM = tuple(itertools.accumulate((0.52, 0.27, 0.14, 0.07)))
 _COMMON = frozenset({"male", "age", "smile", "glasses", "beard", "hat", "long_hair", "bald", "sunglasses"})
 _COMBO: Bucket = ("hair_combination", 1)
@@ -47,7 +49,11 @@ _WISHES = (
     "I would like $obj to ",
     "can we see $obj ",
     "could $subj ",
-    "imagine $obj ",
+    "imagine $subj would ",
+    "watch $obj ",
+    "$subj ought to ",
+    "I need $obj to ",
+    "would $subj ",
     "$subj needs to ",
     "I wish $subj would ",
     "let's see $obj ",
@@ -147,7 +153,7 @@ def _merge(forms: Sequence[Form]) -> Intents:
 
 
 def _bare(forms: Sequence[Form], rng: Random) -> str:
-    text = clauses.join([clauses.bare(form, rng) for form in forms], forms, rng)
+    text = compose.join([clauses.bare(form, rng) for form in forms], forms, rng)
     if (
         rng.random() < 0.15
         and forms[0].kind in ("np", "noun")
@@ -175,12 +181,12 @@ def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
                 "nonp": rng.choice(("remove", "get rid of", "lose")),
                 "adj": "make $obj",
             }[kind]
-            parts.append(f"{verb} {clauses.enumerate_words(texts)}")
+            parts.append(f"{verb} {enumerate_words(texts)}")
             heads.append(group[0])
         else:
             parts += [clauses.command(form, rng) for form in group]
             heads += group
-    text = clauses.join(parts, heads, rng)
+    text = compose.join(parts, heads, rng)
     if rng.random() < 0.18:
         text = rng.choice(_PREFIXES) + text
     if rng.random() < 0.12:
@@ -229,13 +235,13 @@ def _instead(rng: Random) -> tuple[str, Intents] | None:
 
 
 def _wish(forms: Sequence[Form], person: Person, rng: Random) -> str:
-    text = clauses.join([clauses.infinitive(form, rng) for form in forms], forms, rng)
+    text = compose.join([clauses.infinitive(form, rng) for form in forms], forms, rng)
     wish = rng.choice(_WISHES)
     if person.verb != "third":
         wish = wish.replace("needs", "need")
     if rng.random() < 0.08:
         text += _keep_clause(_merge(forms), rng)
-    return wish + text
+    return wish.replace("$subj", person.subj) + text
 
 
 def _describe(forms: Sequence[Form], rng: Random) -> tuple[str, Intents]:
@@ -248,7 +254,7 @@ def _describe(forms: Sequence[Form], rng: Random) -> tuple[str, Intents]:
             intents = {**intents, "male": gender}
         else:
             head = "person"
-    text = clauses.description(head, forms, rng)
+    text = compose.description(head, forms, rng)
     if rng.random() < 0.15:
         text = (
             rng.choice(("a photo of ", "a picture of ", "a portrait of ", "show me ", "I want to see "))
@@ -276,7 +282,9 @@ def _edit(rng: Random) -> Instruction:
             text, intents = _describe(forms, rng)
         case "statement":
             predicates = [clauses.finite(form, person, rng) for form in forms]
-            text = f"{person.subj} {clauses.join(predicates, forms, rng)}"
+            text = f"{person.subj} {compose.join(predicates, forms, rng)}"
+        case "question":
+            text = compose.question(forms, person, rng)
         case _:
             text = _wish(forms, person, rng)
     if style == "command" and rng.random() < 0.06:
@@ -296,4 +304,4 @@ def sample(rng: Random | np.random.Generator | int, n: int) -> list[Instruction]
     ]
 
 
-__all__ = ["NEUTRAL_SHARE", "Instruction", "sample", "signs"]
+__all__ = ["NEUTRAL_SHARE", "Instruction", "sample"]

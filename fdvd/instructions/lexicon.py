@@ -29,6 +29,11 @@ MILD = (
 )
 STRONG = ("very", "really", "extremely", "super", "so", "incredibly")
 STRONG_CMP = ("much", "a lot", "way", "far", "so much", "considerably", "significantly")
+YEARS = (
+    dict.fromkeys(("a few", "a couple of", "3", "five", "5"), 0.5)
+    | dict.fromkeys(("10", "ten", "15", "fifteen", "20", "twenty", "25"), 1.0)
+    | dict.fromkeys(("30", "thirty", "40", "forty", "50", "fifty", "many"), 1.5)
+)
 KINDS = ("np", "adj", "vp", "imp", "noun", "bare", "nonp", "notadj", "novp")
 POSITIVE_KEYS = frozenset({"np", "adj", "cmp", "cmpnp", "vp", "imp", "noun", "bare"})
 _KEYS = POSITIVE_KEYS | {"is", "neg", "rm", "verb", "grad"}
@@ -103,6 +108,14 @@ def _degrees(text: str, intents: Intents, kind: str, strong: tuple[str, ...]) ->
     return forms
 
 
+def _years(kind: str, text: str, intents: Intents) -> list[Form]:
+    """A phrase with a number of years in place of ``$n``; many years are a large degree."""
+    return [
+        Form(kind, text.replace("$n", words), _scaled(intents, factor), weight=1.5 / len(YEARS))
+        for words, factor in YEARS.items()
+    ]
+
+
 def _bare(phrase: str) -> str:
     return phrase.split(" ", 1)[1] if phrase.startswith(("a ", "an ", "some ", "the ")) else phrase
 
@@ -120,18 +133,17 @@ def _expand(entry: dict[str, Any]) -> list[Form]:
         forms += [
             Form("np", f.text, f.intents, worn, f.weight) for f in _degrees(text, intents, "np", STRONG_CMP)
         ]
-    forms += [
-        Form(kind, text, intents) for kind in ("vp", "imp", "noun", "bare") for text in entry.get(kind, ())
-    ]
+    for kind in ("vp", "imp", "noun", "bare"):
+        for text in entry.get(kind, ()):
+            forms += _years(kind, text, intents) if "$n" in text else [Form(kind, text, intents)]
     negated = entry.get("neg", {name: -value for name, value in intents.items()})
     return forms if negated is None else forms + _negated(entry, dict(negated), worn)
 
 
 def _negated(entry: dict[str, Any], intents: Intents, worn: bool) -> list[Form]:
     half = _scaled(intents, 0.5)
-    nouns = [
-        noun for noun in map(_bare, entry.get("np", ())) if "$" not in noun and not noun.startswith("no ")
-    ]
+    nouns = [noun for noun in map(_bare, entry.get("np", ())) if "$" not in noun]
+    nouns = [noun for noun in nouns if not noun.startswith(("no ", "pair of ", "hint of ", "bit of "))]
     forms = [Form("nonp", text, intents, worn, 2.5) for text in entry.get("rm", ())]
     forms += [Form("nonp", text, intents, worn, 0.5) for text in nouns]
     for text in entry.get("adj", ()):

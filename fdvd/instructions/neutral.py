@@ -11,8 +11,8 @@ import yaml
 
 from fdvd.instructions.english import article
 
-_GROUPS = ("frames", "traps", "photo", "person", "talk", "gibberish")
-_GROUP_CUM = (0.42, 0.58, 0.68, 0.84, 0.985, 1.0)
+_GROUPS = ("frames", "traps", "photo", "person", "talk", "keeps", "gibberish")
+_GROUP_CUM = (0.36, 0.52, 0.60, 0.74, 0.87, 0.985, 1.0)
 
 
 @functools.cache
@@ -35,7 +35,12 @@ def sentence(rng: Random) -> str:
         words = ["".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(rng.randint(1, 4))]
         return " ".join(words)
     text: str = rng.choice(data()[group])
-    return finish(_frame(text, rng) if group == "frames" else text, rng)
+    if group == "frames":
+        text = _frame(text, rng)
+    elif group == "keeps":
+        thing, other = rng.choice(data()["things"]), rng.choice(data()["things"])
+        text = text.format(t=thing, u=other, p=rng.choice(("her", "his", "their", "my", "the")))
+    return finish(text, rng)
 
 
 def _frame(frame: str, rng: Random) -> str:
