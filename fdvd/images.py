@@ -27,7 +27,7 @@ Picture = NDArray[np.uint8]
 
 MAX_MEGAPIXELS = 100
 # EPS and PDF are left out on purpose: they would start an interpreter.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 _GREY16 = ("I;16", "I;16B", "I;16L", "I;16N")
 _KEPT_MODES = ("L", "LA", "RGB", "RGBA", "I;16")  # an edited photo keeps these; others become RGB or RGBA
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -111,7 +111,7 @@ class Photo:
         return Image.fromarray(self.rgb)
 
     def _finished(self, image: Image.Image) -> Image.Image:
-        """Attaches the colour profile where it still describes the numbers; drops orientation and the like."""
+        """Attaches the colour profile where it still describes the numbers; drops orientation etc.."""
         image.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
         if self.icc_profile and _profile_fits(self.icc_profile, self.native.mode, image.mode):
             image.info["icc_profile"] = self.icc_profile
@@ -184,7 +184,7 @@ def _unreadable(path: Path) -> InputError:
 
 def _too_large(path: Path, what: str) -> InputError:
     return InputError(
-        f"{path}: the photo has {what}, more than the limit of {MAX_MEGAPIXELS} megapixels; make it smaller first"
+        f"{path}: has {what}, over the limit of {MAX_MEGAPIXELS} megapixels; make it smaller first"
     )
 
 
@@ -197,7 +197,8 @@ def load_photo(path: str | os.PathLike[str]) -> Photo:
         # Pillow only warns between one and two times its own limit; ours is checked below.
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(path, formats=FORMATS)
+            Image.init()  # not every build of Pillow has every format
+            image = Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
         except Image.DecompressionBombError as error:
             count = re.search(r"\d+", str(error))
             what = f"about {int(count[0]) / 1e6:.0f} megapixels" if count else "far too many pixels"

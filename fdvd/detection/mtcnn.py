@@ -137,7 +137,8 @@ class FaceDetector(nn.Module):
             size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
             rgb = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
         device = self.pnet.conv1.weight.device
-        image = torch.from_numpy(np.ascontiguousarray(rgb).copy()).to(device).permute(2, 0, 1)[None].float()
+        planes = np.array(rgb.transpose(2, 0, 1), order="C")  # pooling is slow on interleaved colours
+        image = torch.from_numpy(planes).to(device)[None].float()
         boxes, scores, points = self._cascade(image, max(_WINDOW, min_face * shrink))
         scale = np.array([width / rgb.shape[1], height / rgb.shape[0]])
         return [
