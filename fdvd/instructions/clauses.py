@@ -54,6 +54,7 @@ _REMOVE_WORN = (
     "pull off",
 )
 
+_ASK = ("{} please", "I'd like {}", "needs {}", "could do with {}", "ideally {}", "having {}", "could use {}")
 _GONE = (
     *(
         "{} off",
@@ -134,6 +135,8 @@ def bare(form: Form, rng: Random) -> str:
             return gerund(form.text)
         case "novp":
             return rng.choice((f"not {gerund(form.text)}", f"don't {form.text}", f"do not {form.text}"))
+        case "np" if rng.random() < 0.1 and not form.text.startswith("$"):
+            return rng.choice(_ASK).format(form.text)
         case "np" if is_worn(form):
             return rng.choice((form.text, form.text, f"wearing {form.text}", f"with {form.text}"))
         case "np":

@@ -16,7 +16,7 @@ _MASS = re.compile(
     r"\b(?:hair|skin|makeup|make-up|jewell?e?ry|stubble|scruff|lipstick|gloss|mascara|eyeliner|eye shadow"
     r"|eyewear|headgear|redness|paleness|fat|puffiness|foundation|colour|growth|laughter|weight|flab|loss|squint)\b"
 )
-_PREPOSITION = re.compile(r" (?:on|under|of|below|around|round|in|over|with|that) ")
+_PREPOSITION = re.compile(r" (?:on|under|of|below|around|in|over|with|that) ")
 
 
 def article(phrase: str) -> str:

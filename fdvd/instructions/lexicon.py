@@ -146,7 +146,8 @@ def _negated(entry: dict[str, Any], intents: Intents, worn: bool) -> list[Form]:
     nouns = [noun for noun in nouns if not noun.startswith(("no ", "pair of ", "hint of ", "bit of "))]
     forms = [Form("nonp", text, intents, worn, 2.5) for text in entry.get("rm", ())]
     forms += [Form("nonp", text, intents, worn, 0.5) for text in nouns]
-    for text in entry.get("adj", ()):
+    for text in (text for text in entry.get("adj", ()) if not text.startswith(("not ", "less "))):
+        forms.append(Form("novp", f"look {text}", intents, weight=0.15))
         forms.append(Form("notadj", f"not {text}", intents))
         forms += [
             Form("notadj", f"{words} {text}", intents, weight=0.3) for words in ("no longer", "not at all")
