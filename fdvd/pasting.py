@@ -29,8 +29,10 @@ _CHANGE_BLUR = 0.008  # sigma of the blur that turns differences into regions
 _HOLE = 9  # px of the crop: unchanged specks narrower than this inside a change belong to the change
 _FIELD = 64  # side of the grid on which colours are matched
 _FIELD_BLUR = 6.0  # sigma on that grid
-_LARGEST_SHIFT = 24.0  # of the local colour match, beyond the global one
-_GAIN = (0.8, 1.25)
+_TRUSTED = 40.0  # levels; larger differences of photo and reconstruction are not taken for light
+_GAIN = (0.6, 1.6)
+_REGIONS = 256  # side of the grid on which regions of change are found
+_AMID_BLUR = 0.1  # sigma of the neighbourhood that makes a spot lie amid strong changes
 
 
 def _smoothstep(x: Tensor) -> Tensor:
@@ -81,45 +83,55 @@ def _closed(mask: Tensor, width: int) -> Tensor:
     return mask
 
 
-def change_amount(difference: Tensor) -> Tensor:
+def change_amount(difference: Tensor, mismatch: Tensor) -> Tensor:
     """How far the render takes over from the photo.
 
-    difference: [1, 3, S, S], edited minus reconstruction in levels. Returns alpha [1, 1, S, S] in 0..1: 0
-    where the photo keeps its texture, 1 where the render is shown; exactly 0 where nothing changed.
+    difference: [1, 3, S, S], edited minus reconstruction; mismatch: [1, 3, S, S], reconstruction in the
+    photo's light minus photo; both in levels. Returns alpha [1, 1, S, S] in 0..1: 0 where the photo keeps its
+    texture, 1 where the render is shown; exactly 0 where nothing changed.
+
+    Strong changes are shown as rendered. So is a spot amid strong changes where the reconstruction missed the
+    photo (a fringe it did not see): left alone it would stay behind as an island of the old picture.
     """
     size = difference.shape[-1]
+    step = max(1, size // _REGIONS)
     strongest = difference.abs().amax(dim=1, keepdim=True)
-    step = max(1, size // 256)
-    low = F.avg_pool2d(strongest, step, ceil_mode=True)
-    low = _blur(low, max(0.5, _CHANGE_BLUR * size / step))
-    low = _smoothstep((low - _LIGHT_CHANGE) / (_STRONG_CHANGE - _LIGHT_CHANGE))
+
+    def region(levels: Tensor) -> Tensor:
+        low = F.avg_pool2d(levels, step, ceil_mode=True)
+        low = _blur(low, max(0.5, _CHANGE_BLUR * size / step))
+        return _smoothstep((low - _LIGHT_CHANGE) / (_STRONG_CHANGE - _LIGHT_CHANGE))
+
+    strong = region(strongest)
+    amid = F.avg_pool2d(strong, 4, ceil_mode=True)
+    amid = _smoothstep((_blur(amid, max(0.5, _AMID_BLUR * size / step / 4)) - 0.15) / 0.25)
+    amid = F.interpolate(amid, strong.shape[2:], mode="bilinear")
+    missed = region(mismatch.abs().amax(dim=1, keepdim=True))
+    low = torch.maximum(strong, amid * missed)
     alpha = F.interpolate(low, (size, size), mode="bilinear")
     # The blur reaches beyond the change: cut it off there, but not at specks where renders agree by chance.
     return alpha * _closed(strongest > 0, _HOLE)
 
 
-def match_colours(edited: Tensor, reconstruction: Tensor, photo: Tensor) -> Tensor:
-    """The edited render in the photo's light. All [1, 3, S, S] in levels.
+def match_light(reconstruction: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+    """The light of the photo, learnt from what both pictures [1, 3, S, S] (levels) show before the edit.
 
-    The transfer is learnt from what both pictures show, reconstruction -> photo, inside the face: a gain and
-    shift per channel for the whole face, and a smooth field for light that differs from place to place.
+    Returns gain [1, 3, 1, 1] and field [1, 3, S, S]; render * gain + field is the render in the photo's
+    light. The gain is that of the face as a whole; its colour counts half, because a miss of the skin's hue
+    must not tint hair and clothes. The field is smooth and follows what is left from place to place; where
+    the two pictures show different things (another hair line) it does not believe them.
     """
-    size = edited.shape[-1]
-    weight = _face_weight(_FIELD)
+    size = photo.shape[-1]
     small, target = (F.interpolate(x, (_FIELD, _FIELD), mode="area") for x in (reconstruction, photo))
-
-    def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-        mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum()
-        spread = ((x - mean) ** 2 * weight).sum((2, 3), keepdim=True) / weight.sum()
-        return mean, spread.sqrt()
-
-    mean, spread = moments(small)
-    wanted_mean, wanted_spread = moments(target)
-    gain = ((wanted_spread + 1.0) / (spread + 1.0)).clamp(*_GAIN)
-    shift = wanted_mean - gain * mean
-    rest = (target - (gain * small + shift)).clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)
-    field = _blur(rest * weight, _FIELD_BLUR) / _blur(weight, _FIELD_BLUR)
-    return gain * edited + (F.interpolate(field, (size, size), mode="bilinear") + shift)
+    face = _face_weight(_FIELD)
+    means = [(x * face).sum((2, 3), keepdim=True) / face.sum() + 4.0 for x in (small, target)]
+    ratio = means[1] / means[0]
+    bright = means[1].mean(1, keepdim=True) / means[0].mean(1, keepdim=True)
+    gain = (bright * (ratio / bright).sqrt()).clamp(*_GAIN)
+    rest = target - gain * small
+    trust = 1 / (1 + (rest.abs().amax(1, keepdim=True) / _TRUSTED) ** 4)
+    field = _blur(rest * trust, _FIELD_BLUR) / (_blur(trust, _FIELD_BLUR) + 0.05)
+    return gain, F.interpolate(field, (size, size), mode="bilinear")
 
 
 def _tensor(picture: NDArray[np.uint8] | NDArray[np.floating]) -> Tensor:
@@ -146,8 +158,9 @@ def crop_layer(
         )
     photo, before, after = _tensor(photo_crop), _tensor(reconstruction), _tensor(edited)
     difference = after - before
-    alpha = change_amount(difference)
-    render = match_colours(after, before, photo)
+    gain, field = match_light(before, photo)
+    alpha = change_amount(difference, before.mul_(gain).add_(field).sub_(photo))
+    render = after.mul_(gain).add_(field)
     layer = torch.cat([difference.addcmul_(alpha, render.sub_(difference)), alpha], dim=1)
     layer *= paste_mask(photo.shape[-1])
     return layer[0].permute(1, 2, 0).numpy()

@@ -144,6 +144,34 @@ def test_a_strong_change_is_the_render_in_the_photos_light() -> None:
     assert (result[~disc] == photo[~disc]).all()
 
 
+def test_a_spot_the_reconstruction_missed_does_not_stay_behind() -> None:
+    # The photo has a dark fringe on the forehead; neither render has it, and the edit changes all around it.
+    photo = np.full((512, 512, 3), 180, np.uint8)
+    fringe = np.s_[190:250, 220:290]
+    photo[fringe] = 60
+    render = np.full((512, 512, 3), 180, np.uint8)
+    edited = render.copy()
+    edited[90:420, 110:400] = 100
+    spot = np.s_[180:260, 210:300]
+    edited[spot] = render[spot] + np.uint8(3)
+    frame = FaceFrame(_square((256, 256), 512), (512, 512), size=512)
+    result = paste(photo, frame, render, edited)
+    assert result[210:230, 245:265].mean() > 150
+    # Without a change around it the fringe is the photo's and stays.
+    light = paste(photo, frame, render, render + np.uint8(3))
+    assert (light[fringe] == 63).all()
+
+
+def test_a_wrong_skin_hue_does_not_tint_white_hair() -> None:
+    render = np.full((512, 512, 3), [215, 170, 160], np.uint8)
+    photo = np.full((512, 512, 3), [205, 170, 135], np.uint8)
+    edited = render.copy()
+    edited[30:200, 100:400] = 235
+    frame = FaceFrame(_square((256, 256), 512), (512, 512), size=512)
+    hair = paste(photo, frame, render, edited)[100, 250].astype(int)
+    assert hair.max() - hair.min() < 40 and hair.min() > 195
+
+
 def test_mismatched_pictures_are_refused() -> None:
     frame = FaceFrame(_square((20, 20), 30), (40, 40), size=64)
     with pytest.raises(ValueError, match="differ in size"):
