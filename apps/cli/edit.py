@@ -1,0 +1,258 @@
+"""`vilaface edit`: photos and a sentence in; edited photos, latents and one JSON per photo out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from apps.cli import common
+from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+
+if TYPE_CHECKING:
+    from gan_mapping.editing import FaceEditor
+    from gan_mapping.results import EditResult
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """What one call of `edit` asks for, the same for every photo; refine None: the preset's default."""
+
+    text: str
+    strength: float
+    out: Path
+    refine: int | None
+    face: str
+    aligned: bool
+    seed: int
+    preset: str
+    device: str
+
+
+def edit(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos with a face in them.")],
+    text: Annotated[str, typer.Option("--text", help='What to change, e.g. "blond hair and a big smile".')],
+    strength: Annotated[
+        float, typer.Option("--strength", help="0 changes nothing, 1 is the full wish, below 0 the opposite.")
+    ] = 1.0,
+    out: OutOption = Path("vilaface-out"),
+    refine: Annotated[
+        int | None,
+        typer.Option("--refine", min=0, help="Steps that improve the likeness; 0 is quick.  [default: the preset's]"),
+    ] = None,
+    face: Annotated[
+        str, typer.Option("--face", help='"largest", "all", or a number: 0 is the largest face.')
+    ] = "largest",
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The photos are already aligned faces (FFHQ); look for none.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Start of the random numbers.")] = 0,
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Edit the faces in photos as a sentence says.
+
+    Per photo it writes NAME.edited.png (the photo with the edit in it), NAME.face.png (the edited face),
+    NAME.reconstruction.png (the face as the generator draws it, unedited), NAME.latent.safetensors and
+    NAME.json. With --face all and several faces the last ones are numbered: NAME.face1.png, ...
+    """
+    with common.exit_codes(debug):
+        settings = EditSettings(text, strength, out, refine, face, aligned, seed, preset, device)
+        if edit_photos(photos, settings, as_json, debug):
+            raise typer.Exit(common.SOME_FAILED)
+
+
+def edit_photos(photos: list[Path], settings: EditSettings, as_json: bool, debug: bool) -> int:
+    """Edits all photos; returns how many failed."""
+    if settings.face not in ("largest", "all") and not settings.face.isdecimal():
+        raise UsageError(f'--face must be "largest", "all" or a number, got {settings.face!r}.')
+    common.check_device_name(settings.device)
+    with common.console.status("Starting."):
+        from fdvd.images import stems
+        from gan_mapping.presets import load_preset
+
+        load_preset(settings.preset)
+    common.output_folder(settings.out)
+    worker = PhotoEditor(settings, {photo.absolute().resolve() for photo in photos})
+    failed = 0
+    for photo, name in zip(photos, stems(photos), strict=True):
+        row = worker.run(photo, name, debug)
+        failed += row["status"] != "ok"
+        if as_json:
+            common.print_json(row)
+        else:
+            _tell(row)
+    return failed
+
+
+class PhotoEditor:
+    """Edits one photo after the other; the networks are loaded when the first sound photo needs them."""
+
+    def __init__(self, settings: EditSettings, inputs: set[Path]) -> None:
+        self.settings = settings
+        self.inputs = inputs
+        self._editor: FaceEditor | None = None
+
+    @property
+    def editor(self) -> FaceEditor:
+        if self._editor is None:
+            self._editor = common.load_editor(self.settings.preset, self.settings.device)
+        return self._editor
+
+    def run(self, photo: Path, name: str, debug: bool = False) -> Row:
+        """Edits one photo and writes its files; every failure but a missing weight ends up in the row."""
+        row = self._empty_row(photo)
+        try:
+            self._edit(photo, name, row)
+            row["status"] = "ok"
+        except (WeightsError, UsageError):
+            raise
+        except VilaFaceError as error:
+            row["error"] = str(error)
+        except Exception as error:  # noqa: BLE001
+            row["error"] = common.internal_error(error, debug)
+        try:
+            common.write_text(self._target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
+        except VilaFaceError as error:
+            row["status"] = "failed"
+            row["error"] = row["error"] or str(error)
+        return row
+
+    def _edit(self, photo: Path, name: str, row: Row) -> None:
+        import torch
+
+        from fdvd.images import load_photo
+        from gan_mapping.editing import check_strength, check_text
+
+        settings = self.settings
+        check_text(settings.text)
+        check_strength(settings.strength)
+        if photo.is_dir():
+            raise InputError(f"{photo}: is a folder; pass the photos in it, for example {photo}/*.jpg")
+        picture = load_photo(photo)
+        row["warnings"] += picture.warnings
+        editor = self.editor
+        row["refine"] = editor.refine_steps if settings.refine is None else settings.refine
+        row["weights"] = dict(editor.weights)
+        start = time.perf_counter()
+        torch.manual_seed(settings.seed)
+        with common.progress_bar() as bar:
+            result = editor.edit(
+                picture.rgb,
+                settings.text,
+                settings.strength,
+                refine=settings.refine,
+                face=settings.face,
+                aligned=settings.aligned,
+                progress=_reporter(bar, photo.name),
+            )
+        row["intents"] = result.intents
+        row["warnings"] += result.warnings
+        written = time.perf_counter()
+        self._write(name, result, picture.with_edit(result.rgb), row)
+        now = time.perf_counter()
+        row["timings_s"] = common.rounded({**result.timings_s, "write": now - written, "total": now - start})
+
+    def _write(self, name: str, result: EditResult, edited: object, row: Row) -> None:
+        """Writes the pictures and latents; fills in `faces` and `outputs`."""
+        from PIL import Image
+
+        from fdvd.images import save_png
+        from gan_mapping.presets import load_preset
+
+        assert isinstance(edited, Image.Image)
+        network = load_preset(self.settings.preset).identity
+        outputs = {"edited": str(self._target(f"{name}.edited.png"))}
+        save_png(edited, outputs["edited"])
+        faces = []
+        for number, face in enumerate(result.faces, start=1):
+            suffix = str(number) if len(result.faces) > 1 else ""
+            files = {
+                "face": self._target(f"{name}.face{suffix}.png"),
+                "reconstruction": self._target(f"{name}.reconstruction{suffix}.png"),
+                "latent": self._target(f"{name}.latent{suffix}.safetensors"),
+            }
+            save_png(Image.fromarray(face.edited), files["face"])
+            save_png(Image.fromarray(face.reconstruction), files["reconstruction"])
+            common.write_latent(files["latent"], face.ws)
+            paths = {kind: str(path) for kind, path in files.items()}
+            # The plain keys name the first face; with several, the numbered keys name all.
+            outputs |= {kind: path for kind, path in paths.items() if kind not in outputs}
+            if suffix:
+                outputs |= {f"{kind}{suffix}": path for kind, path in paths.items()}
+            frame = face.frame
+            faces.append(
+                {
+                    "index": face.index,
+                    "box": None if frame.box is None else [round(float(v), 2) for v in frame.box],
+                    "quad": [[round(float(v), 3) for v in point] for point in frame.quad],
+                    "score": None if frame.score is None else round(float(frame.score), 4),
+                    "identity": {"network": network, **face.identity},
+                    "outputs": paths,
+                }
+            )
+        row["faces"] = faces
+        row["outputs"] |= outputs
+
+    def _target(self, file: str) -> Path:
+        """A path in the output folder; InputError rather than writing over a photo that was given."""
+        path = self.settings.out / file
+        if path.parent.resolve() / path.name in self.inputs:
+            raise InputError(f"{path}: is one of the given files and would be overwritten; choose another --out")
+        return path
+
+    def _empty_row(self, photo: Path) -> Row:
+        settings = self.settings
+        return {
+            "input": str(photo),
+            "task": "edit",
+            "text": settings.text,
+            "strength": settings.strength,
+            "seed": settings.seed,
+            "preset": settings.preset,
+            "refine": settings.refine,
+            "status": "failed",
+            "error": None,
+            "intents": {},
+            "faces": [],
+            "outputs": dict.fromkeys(("edited", "face", "reconstruction", "latent", "sr")),
+            "timings_s": common.rounded({}),
+            "weights": {},
+            "warnings": [],
+        }
+
+
+def _reporter(bar: Progress, name: str) -> Callable[[int, int], None]:
+    """Shows refinement steps on the bar, from the first one on."""
+    tasks: list[TaskID] = []
+
+    def report(step: int, steps: int) -> None:
+        if not tasks:
+            tasks.append(bar.add_task(f"{name}: refining", total=steps))
+        bar.update(tasks[0], completed=step, total=steps)
+
+    return report
+
+
+def _tell(row: Row) -> None:
+    """One photo's result, for people."""
+    name = Path(row["input"]).name
+    if row["status"] != "ok":
+        reason = row["error"].removeprefix(f"{row['input']}: ")
+        common.say(f"FAILED  {row['input']}: {reason}", "red")
+    else:
+        paths = [path for path in dict.fromkeys(row["outputs"].values()) if path]
+        files = ", ".join(Path(path).name for path in paths)
+        meaning = common.understood(row["intents"])
+        seconds = row["timings_s"]["total"]
+        common.say(f"{name}: {meaning}; {seconds:.1f} s; {Path(paths[0]).parent}: {files}")
+    for warning in row["warnings"]:
+        common.say(f"  note: {warning}", "yellow")

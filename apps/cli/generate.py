@@ -1,0 +1,137 @@
+"""`vilaface generate`: faces from a sentence alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apps.cli import common
+from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gan_mapping.editing import FaceEditor
+
+MAX_FACES = 1000
+SHEET_FACES = 64
+
+
+def generate(
+    text: Annotated[str, typer.Option("--text", help='What the faces look like, e.g. "an old man".')],
+    n: Annotated[int, typer.Option("--n", min=1, max=MAX_FACES, help="How many faces.")] = 4,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The first face's seed; the next has the next.")] = 0,
+    out: OutOption = Path("vilaface-out"),
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make faces that fit a sentence.
+
+    Per face it writes generated-SEED.png, generated-SEED.latent.safetensors and generated-SEED.json; and
+    generated.sheet.png with all faces (the first 64). The same seed gives the same person for every text.
+    """
+    with common.exit_codes(debug):
+        common.check_device_name(device)
+        with common.console.status("Starting."):
+            from gan_mapping.editing import check_text
+            from gan_mapping.presets import load_preset
+
+            load_preset(preset)
+        common.output_folder(out)
+        row = _empty_row(text, seed, preset)
+        try:
+            check_text(text)
+        except VilaFaceError as error:
+            _finish({**row, "error": str(error)}, as_json)
+            raise typer.Exit(common.SOME_FAILED) from None
+        editor = common.load_editor(preset, device)
+        if _make_faces(editor, row, range(seed, seed + n), out, as_json, debug):
+            raise typer.Exit(common.SOME_FAILED)
+
+
+def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json: bool, debug: bool) -> int:
+    """Makes one face per seed and the sheet; returns how many failed."""
+    failed = 0
+    pictures: list[tuple[np.ndarray, int]] = []
+    for seed in seeds:
+        row = {**_empty_row(empty["text"], seed, empty["preset"]), "weights": dict(editor.weights)}
+        try:
+            picture = _make_face(editor, row, out)
+            if len(pictures) < SHEET_FACES:
+                pictures.append((picture, seed))
+            row["status"] = "ok"
+        except (WeightsError, UsageError):
+            raise
+        except VilaFaceError as error:
+            row["error"] = str(error)
+        except Exception as error:  # noqa: BLE001
+            row["error"] = common.internal_error(error, debug)
+        failed += row["status"] != "ok"
+        common.write_text(out / f"generated-{seed}.json", common.to_json(row, indent=2) + "\n")
+        _finish(row, as_json)
+    if pictures:
+        _write_sheet(pictures, empty["text"], out / "generated.sheet.png", as_json)
+    return failed
+
+
+def _make_face(editor: FaceEditor, row: Row, out: Path) -> np.ndarray:
+    """Makes the face of the row's seed and writes its files; fills in the row."""
+    from PIL import Image
+
+    from fdvd.images import save_png
+
+    start = time.perf_counter()
+    face = editor.generate(row["text"], 1, row["seed"])[0]
+    rendered = time.perf_counter()
+    path = out / f"generated-{row['seed']}.png"
+    latent = out / f"generated-{row['seed']}.latent.safetensors"
+    save_png(Image.fromarray(face.image), path)
+    common.write_latent(latent, face.ws)
+    now = time.perf_counter()
+    row["outputs"] |= {"face": str(path), "latent": str(latent)}
+    row["timings_s"] = common.rounded({"render": rendered - start, "write": now - rendered, "total": now - start})
+    return face.image
+
+
+def _write_sheet(pictures: list[tuple[np.ndarray, int]], text: str, path: Path, as_json: bool) -> None:
+    from apps.sheets import Tile, contact_sheet, in_rows
+    from fdvd.images import save_png
+
+    tiles = [Tile(picture, f"seed {seed}") for picture, seed in pictures]
+    side = 384 if len(tiles) <= 16 else 224
+    save_png(contact_sheet(in_rows(tiles), title=text.strip(), side=side), path)
+    if not as_json:
+        common.say(f"All faces on one sheet: {path}")
+
+
+def _empty_row(text: str, seed: int, preset: str) -> Row:
+    return {
+        "input": None,
+        "task": "generate",
+        "text": text,
+        "strength": 1.0,
+        "seed": seed,
+        "preset": preset,
+        "status": "failed",
+        "error": None,
+        "faces": [],
+        "outputs": dict.fromkeys(("edited", "face", "reconstruction", "latent", "sr")),
+        "timings_s": common.rounded({}),
+        "weights": {},
+        "warnings": [],
+    }
+
+
+def _finish(row: Row, as_json: bool) -> None:
+    if as_json:
+        common.print_json(row)
+    elif row["status"] == "ok":
+        common.say(f"seed {row['seed']}: {row['timings_s']['total']:.1f} s; {row['outputs']['face']}")
+    else:
+        common.say(f"FAILED  seed {row['seed']}: {row['error']}", "red")

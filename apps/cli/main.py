@@ -1,0 +1,30 @@
+"""The console script `vilaface`: mounts the commands. What is heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import typer
+
+from apps.cli import edit, generate, serve
+from apps.cli.common import quiet_libraries
+from apps.cli.weights import weights_app
+
+app = typer.Typer(
+    help="Edit face photos with words, and make faces from words.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("edit")(edit.edit)
+app.command("generate")(generate.generate)
+app.command("serve")(serve.serve)
+app.add_typer(weights_app, name="weights")
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    quiet_libraries()
+    app()
+
+
+if __name__ == "__main__":
+    run()

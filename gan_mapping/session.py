@@ -1,0 +1,117 @@
+"""One photo, many edits: the face is found and inverted once, then every sentence and strength is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from fdvd.alignment import FaceFrame
+from fdvd.pasting import paste
+from gan_mapping.images import to_uint8
+from gan_mapping.results import EditedFace, EditResult, StageTimer
+from vl_backbone.errors import InputError
+
+if TYPE_CHECKING:
+    from gan_mapping.editing import FaceEditor
+    from gan_mapping.refinement import Progress
+
+
+@dataclass(frozen=True)
+class InvertedFace:
+    """A face of the photo as a latent.
+
+    index: 0 is the largest face. crop: uint8 [R, R, 3] aligned photo; ws: [1, num_ws, w_dim] its latent;
+    reconstruction: uint8 [R, R, 3] render of ws.
+    """
+
+    index: int
+    frame: FaceFrame
+    crop: np.ndarray
+    ws: Tensor
+    reconstruction: np.ndarray
+
+
+class EditSession:
+    """The chosen faces of one photo, inverted; `apply` edits them by a sentence.
+
+    faces: what was inverted; timings_s: seconds spent on it, by stage.
+    """
+
+    def __init__(
+        self,
+        editor: FaceEditor,
+        image: np.ndarray,
+        face: str | int = "largest",
+        refine: int | None = None,
+        *,
+        aligned: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Finds and inverts the faces; arguments as in `FaceEditor.edit`. Raises InputError."""
+        steps = editor.refine_steps if refine is None else refine
+        if steps < 0:
+            raise InputError(f"refine must be 0 or more steps, got {steps}.")
+        self.editor = editor
+        self.image = image
+        timer = StageTimer()
+        with timer.stage("detect"):
+            frames = editor.find_faces(image, face, aligned)
+        self.faces: list[InvertedFace] = []
+        for done, (index, frame) in enumerate(frames):
+            with timer.stage("align"):
+                crop = frame.crop(image)
+            report = _shifted(progress, done, len(frames))
+            ws = editor.invert(crop, steps, timer, report)
+            with timer.stage("render"):
+                reconstruction = to_uint8(editor.generator.render(ws))[0]
+            self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction))
+        self.timings_s = timer.seconds
+
+    def apply(self, text: str, strength: float = 1.0) -> EditResult:
+        """The photo with every face edited; timings hold the inversion's too. Raises InputError."""
+        from gan_mapping.editing import NO_INTENT_WARNING, check_strength, check_text
+
+        check_text(text)
+        check_strength(strength)
+        editor = self.editor
+        timer = StageTimer(dict(self.timings_s))
+        with timer.stage("map_text"):
+            intents = editor.read(text)
+        warnings = [] if bool(intents.any()) else [NO_INTENT_WARNING]
+        rgb = self.image
+        faces = []
+        for face in self.faces:
+            with timer.stage("map_text"):
+                offset = editor.mappers.offset(face.ws, intents)
+            with timer.stage("render"):
+                ws_edited = face.ws + strength * offset
+                moved = strength != 0 and bool(offset.any())
+                edited = to_uint8(editor.generator.render(ws_edited))[0] if moved else face.reconstruction
+            with timer.stage("paste"):
+                rgb = paste(rgb, face.frame, face.reconstruction, edited)
+            with timer.stage("identity"):
+                identity = self._identity(face, edited)
+            faces.append(
+                EditedFace(face.index, face.frame, face.reconstruction, edited, face.ws[0], ws_edited[0], identity)
+            )
+        attributes = zip(editor.mappers.attributes, intents[0], strict=True)
+        named = {name: round(float(value), 3) for name, value in attributes if value}
+        return EditResult(rgb, faces, named, timer.seconds, warnings)
+
+    def _identity(self, face: InvertedFace, edited: np.ndarray) -> dict[str, float]:
+        photo, before, after = self.editor.describe_identity([face.crop, face.reconstruction, edited])
+        return {
+            "photo_to_reconstruction": round(float((photo - before).norm()), 4),
+            "reconstruction_to_edit": round(float((before - after).norm()), 4),
+        }
+
+
+def _shifted(progress: Progress | None, done: int, faces: int) -> Progress | None:
+    """Progress over several faces as one count of steps."""
+    if progress is None or faces == 1:
+        return progress
+    report = progress
+    return lambda step, steps: report(done * steps + step, faces * steps)
