@@ -101,9 +101,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.const = nn.Parameter(torch.empty(1, 512, 4, 4))
         self.conv1 = FirstConv()
-        self.blocks = nn.ModuleList(
-            Block(c_in, c_out, 8 * 2**i) for i, (c_in, c_out) in enumerate(pairwise(CHANNELS))
-        )
+        self.blocks = nn.ModuleList(Block(c_in, c_out, 8 * 2**i) for i, (c_in, c_out) in enumerate(pairwise(CHANNELS)))
         self.to_img = nn.Conv2d(CHANNELS[-1], 12, 1)
         widths = [512]
         scales = [1 / math.sqrt(512 * 9)]

@@ -14,7 +14,7 @@ import torch
 from openvino import opset13 as op
 from torch import Tensor
 
-from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, StyledConv, Synthesis
+from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, Synthesis
 
 Node = Any  # OpenVINO's Python nodes are untyped
 
@@ -54,7 +54,7 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         y = op.add(op.matmul(row, _const(weight), False, True), _const(bias[None]))
         return op.reshape(y, [1, len(bias), 1, 1], False)
 
-    def conv(x: Node, name: str, layer: StyledConv, k: int) -> Node:
+    def conv(x: Node, name: str, k: int) -> Node:
         depthwise = weights[f"{name}.depthwise"][:, :, None]
         x = op.multiply(x, style(k))
         x = op.group_convolution(x, _const(depthwise), [1, 1], [1, 1], [1, 1], [1, 1])
@@ -71,12 +71,12 @@ def build_model(synthesis: Synthesis) -> ov.Model:
     x = _leaky(op.add(x, _const(weights["conv1.noise"][None, None])))
     # The wavelet's factor 1/2 is linear, so it rides on the style of the step before it.
     size = 4
-    for i, block in enumerate(synthesis.blocks):
-        channels = block.conv1.depthwise.shape[0]
+    for i in range(len(synthesis.blocks)):
+        channels = len(weights[f"blocks.{i}.conv1.depthwise"])
         x = _inverse_haar(op.multiply(x, style(1 + 3 * i, 0.5)), channels, size)
         size *= 2
-        x = conv(x, f"blocks.{i}.conv1", block.conv1, 2 + 3 * i)
-        x = conv(x, f"blocks.{i}.conv2", block.conv2, 3 + 3 * i)
+        x = conv(x, f"blocks.{i}.conv1", 2 + 3 * i)
+        x = conv(x, f"blocks.{i}.conv2", 3 + 3 * i)
     x = op.convolution(
         op.multiply(x, style(NUM_WS - 1)), _const(weights["to_img.weight"]), [1, 1], [0, 0], [0, 0], [1, 1]
     )

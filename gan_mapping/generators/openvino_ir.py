@@ -106,16 +106,12 @@ class IrGraph:
         where = f"{self._label}.xml: constant {node.name!r}"
         if node.type != "Const" or node.data.get("element_type") != "f32":
             raise WeightsError(f"{where} is not a float32 constant.")
-        stored = tuple(
-            _to_int(self._label, part) for part in node.data.get("shape", "").split(",") if part.strip()
-        )
+        stored = tuple(_to_int(self._label, part) for part in node.data.get("shape", "").split(",") if part.strip())
         offset = _to_int(self._label, node.data.get("offset", ""))
         size = _to_int(self._label, node.data.get("size", ""))
         count = math.prod(stored)
         if size != 4 * count or offset + size > len(self._weights):
-            raise WeightsError(
-                f"{where} points outside {self._label}.bin, which is truncated or another file."
-            )
+            raise WeightsError(f"{where} points outside {self._label}.bin, which is truncated or another file.")
         if _without_ones(stored) != _without_ones(shape):
             raise WeightsError(f"{where} has shape {list(stored)}, expected {list(shape)}.")
         values = np.frombuffer(self._weights, dtype="<f4", count=count, offset=offset)
@@ -125,9 +121,7 @@ class IrGraph:
 
     def shape(self, node: Node) -> tuple[int, ...]:
         """Declared shape of a Const node."""
-        return tuple(
-            _to_int(self._label, part) for part in node.data.get("shape", "").split(",") if part.strip()
-        )
+        return tuple(_to_int(self._label, part) for part in node.data.get("shape", "").split(",") if part.strip())
 
 
 def convert_mobile_stylegan(members: Mapping[str, bytes]) -> dict[str, Tensor]:
@@ -145,9 +139,7 @@ def convert_mobile_stylegan(members: Mapping[str, bytes]) -> dict[str, Tensor]:
         try:
             graphs[label] = IrGraph(label, members[f"{label}.xml"], members[f"{label}.bin"])
         except KeyError as error:
-            raise WeightsError(
-                f"MobileStyleGAN needs the file {error.args[0]}, which was not given."
-            ) from error
+            raise WeightsError(f"MobileStyleGAN needs the file {error.args[0]}, which was not given.") from error
     return {
         **dict(_mapping(graphs["MappingNetwork"])),
         **dict(_synthesis(graphs["SynthesisNetwork"])),
@@ -166,9 +158,7 @@ def affine_layer_names() -> list[str]:
 def _mapping(graph: IrGraph) -> Iterator[tuple[str, Tensor]]:
     layers = graph.of_type("MatMul")
     if len(layers) != NUM_MAPPING_LAYERS:
-        raise WeightsError(
-            f"MappingNetwork.xml has {len(layers)} matrix products, expected {NUM_MAPPING_LAYERS}."
-        )
+        raise WeightsError(f"MappingNetwork.xml has {len(layers)} matrix products, expected {NUM_MAPPING_LAYERS}.")
     for index, layer in enumerate(layers):
         _, bias = graph.constant_added_to(layer)
         yield f"mapping.layers.{index}.weight", graph.float_constant(graph.input_of(layer, 1), (512, 512))
@@ -196,9 +186,7 @@ def _synthesis(graph: IrGraph) -> Iterator[tuple[str, Tensor]]:
         block, half = divmod(index, 2)
         key = f"synthesis.blocks.{block}.conv{half + 1}"
         if graph.input_of(mix, 0) is not spread:
-            raise WeightsError(
-                f"SynthesisNetwork.xml: {mix.name!r} does not follow its depthwise convolution."
-            )
+            raise WeightsError(f"SynthesisNetwork.xml: {mix.name!r} does not follow its depthwise convolution.")
         kernel = graph.named(f"m.layers.{block}.conv{half + 1}.conv.weight_dw")
         if graph.input_of(spread, 1) is not kernel:
             raise WeightsError(f"SynthesisNetwork.xml: {spread.name!r} does not use {kernel.name!r}.")
@@ -223,9 +211,7 @@ def _noise_and_bias(
     added, noise = graph.constant_added_to(conv)
     _, bias = graph.constant_added_to(added)
     if bias.name != bias_name:
-        raise WeightsError(
-            f"SynthesisNetwork.xml: after {conv.name!r} comes {bias.name!r}, expected {bias_name!r}."
-        )
+        raise WeightsError(f"SynthesisNetwork.xml: after {conv.name!r} comes {bias.name!r}, expected {bias_name!r}.")
     yield f"{key}.noise", graph.float_constant(noise, (resolution, resolution))
     yield f"{key}.bias", graph.float_constant(bias, (channels,))
 

@@ -1,0 +1,106 @@
+"""The trained linear layers as one object, and their file: one safetensors with what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
+from vl_backbone.errors import WeightsError
+
+WEIGHTS_DIR = Path(__file__).parent / "weights"
+FORMAT = "vilaface-mappers-1"
+
+
+@dataclass
+class Mappers:
+    """VisionMapper, TextMapper and OffsetMapper that were trained together.
+
+    attributes: names of the A attribute axes. backbone, generator: what they were trained for.
+    provenance: data, seeds and figures of the training run, as JSON-ready values.
+    """
+
+    vision: VisionMapper
+    text: TextMapper
+    offset: OffsetMapper
+    attributes: tuple[str, ...]
+    backbone: str
+    generator: str
+    provenance: dict[str, object]
+
+    def read(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token states of sentences -> intents [B, A], exactly 0 for what a sentence does not speak of."""
+        return self.text(tokens, attention_mask)
+
+    def to(self, device: torch.device) -> Mappers:
+        """Moves all layers (in place) to that device."""
+        for module in (self.vision, self.text, self.offset):
+            module.to(device).eval().requires_grad_(False)
+        return self
+
+
+def save_mappers(mappers: Mappers, path: Path) -> None:
+    """Writes the layers as fp16 safetensors (atomically); names, sizes and provenance go into its metadata."""
+    tensors = {
+        f"{part}.{key}": value.detach().half().cpu().contiguous()
+        for part, module in (("vision", mappers.vision), ("text", mappers.text), ("offset", mappers.offset))
+        for key, value in module.state_dict().items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "attributes": json.dumps(mappers.attributes),
+        "backbone": mappers.backbone,
+        "generator": mappers.generator,
+        "provenance": json.dumps(mappers.provenance, sort_keys=True),
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(save(tensors, metadata))
+    partial.replace(path)
+
+
+def load_mappers(path: Path) -> tuple[Mappers, str]:
+    """The layers of that file, sizes inferred from shapes, with the file's sha256.
+
+    Raises WeightsError when the file is missing, damaged, or of another format.
+    """
+    if not path.is_file():
+        raise WeightsError(
+            f"The mapper file {path.name} is missing from {path.parent}; reinstall VilaFace, or train it with "
+            "`vilaface train mapper`."
+        )
+    try:
+        with safe_open(path, "pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {key: handle.get_tensor(key).float() for key in handle.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"The mapper file {path} is damaged ({error}); reinstall VilaFace.") from None
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not a mapper file of this version ({FORMAT}).")
+    parts = {
+        part: {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
+        for part in ("vision", "text", "offset")
+    }
+    rank, features = parts["vision"]["down.weight"].shape
+    count, num_ws, w_dim = parts["offset"]["directions"].shape
+    vision = VisionMapper(features, rank, w_dim)
+    text = TextMapper(parts["text"]["presence.weight"].shape[1], count)
+    offset = OffsetMapper(count, num_ws, w_dim)
+    for module, state in zip((vision, text, offset), parts.values(), strict=True):
+        module.load_state_dict(state)
+    mappers = Mappers(
+        vision,
+        text,
+        offset,
+        tuple(json.loads(metadata["attributes"])),
+        metadata["backbone"],
+        metadata["generator"],
+        json.loads(metadata["provenance"]),
+    )
+    return mappers, hashlib.sha256(path.read_bytes()).hexdigest()

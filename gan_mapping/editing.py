@@ -1,0 +1,224 @@
+"""FaceEditor: photo + sentence -> edited photo. Composes detector, backbone, mappers, generator and refinement.
+
+Knows nothing of files or the web: photos come in as arrays and leave as arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdvd.alignment import FaceFrame
+from fdvd.detection import FaceDetector
+from fdvd.pasting import paste
+from gan_mapping.checkpoint import Mappers
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_batch, to_uint8
+from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
+from gan_mapping.refinement import Progress, Refiner
+from gan_mapping.results import EditedFace, EditResult, GeneratedFace, StageTimer
+from vl_backbone.errors import InputError
+from vl_backbone.protocol import Backbone
+
+MAX_STRENGTH = 5.0
+# Below this share of an intent the sentence is taken not to speak of faces at all.
+NO_INTENT_WARNING = (
+    "The text names nothing this editor can change on a face; the face stays as it is. "
+    'Try for instance "blond hair", "smile" or "without glasses".'
+)
+
+
+class FaceEditor:
+    """The friendly face of the package: `edit` a photo, or `generate` faces, by a sentence."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        generator: Generator,
+        mappers: Mappers,
+        detector: FaceDetector,
+        identity: FaceNetwork,
+        refiner: Refiner,
+        *,
+        preset: str,
+        refine_steps: int,
+        weights: dict[str, str],
+        device: torch.device,
+    ) -> None:
+        self.backbone = backbone
+        self.generator = generator
+        self.mappers = mappers
+        self.detector = detector
+        self.identity = identity
+        self.refiner = refiner
+        self.preset = preset
+        self.refine_steps = refine_steps
+        self.weights = weights
+        self.device = device
+
+    @classmethod
+    def from_preset(cls, name: str = "mini", device: str = "auto") -> FaceEditor:
+        """An editor of that preset. device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1", ...
+
+        Raises WeightsError when a weight file is missing or corrupt, UsageError for an unknown preset or device.
+        """
+        from gan_mapping.loading import load_editor
+
+        return load_editor(name, device)
+
+    def edit(
+        self,
+        image: np.ndarray,
+        text: str,
+        strength: float = 1.0,
+        *,
+        refine: int | None = None,
+        face: str | int = "largest",
+        aligned: bool = False,
+        progress: Progress | None = None,
+    ) -> EditResult:
+        """Edit the faces of a photo.
+
+        image: uint8 [H, W, 3] RGB, upright. text: the wish. strength: 0 leaves the photo bit for bit, 1 is
+        the full wish, negative values do the opposite. refine: optimisation steps per face (None: the
+        preset's default). face: "largest", "all" or an index (0 is the largest). aligned: the picture is
+        already an FFHQ-aligned face, skip detection. progress: called as (step, steps) while refining.
+
+        Raises InputError for a bad text, strength or image, or when no face is found.
+        """
+        check_text(text)
+        check_strength(strength)
+        steps = self.refine_steps if refine is None else refine
+        if steps < 0:
+            raise InputError(f"refine must be 0 or more steps, got {steps}.")
+        timer = StageTimer()
+        with timer.stage("detect"):
+            frames = self.find_faces(image, face, aligned)
+        with timer.stage("map_text"):
+            intents = self.read(text)
+        warnings = [] if bool(intents.any()) else [NO_INTENT_WARNING]
+        rgb = image
+        faces = []
+        for index, frame in frames:
+            with timer.stage("align"):
+                crop = frame.crop(image)
+            ws = self.invert(crop, steps, timer, progress)
+            with timer.stage("map_text"):
+                offset = self.mappers.offset(ws, intents)
+            with timer.stage("render"):
+                reconstruction = to_uint8(self.generator.render(ws))[0]
+                ws_edited = ws + strength * offset
+                moved = strength != 0 and bool(offset.any())
+                edited = to_uint8(self.generator.render(ws_edited))[0] if moved else reconstruction
+            with timer.stage("paste"):
+                rgb = paste(rgb, frame, reconstruction, edited)
+            with timer.stage("identity"):
+                identity = self._identity(crop, reconstruction, edited)
+            faces.append(EditedFace(index, frame, reconstruction, edited, ws[0], ws_edited[0], identity))
+        named = {name: round(float(v), 3) for name, v in zip(self.mappers.attributes, intents[0], strict=True) if v}
+        return EditResult(rgb, faces, named, timer.seconds, warnings)
+
+    def generate(self, text: str, n: int = 4, seed: int = 0, truncation_psi: float = 0.75) -> list[GeneratedFace]:
+        """n faces that fit the sentence; face i comes from the latent of seed + i, moved as the text says."""
+        check_text(text)
+        if not 1 <= n <= 1000:
+            raise InputError(f"n must be between 1 and 1000, got {n}.")
+        if seed < 0:
+            raise InputError(f"seed must be 0 or more, got {seed}.")
+        intents = self.read(text)
+        faces = []
+        for s in range(seed, seed + n):
+            ws = self.sample(s, truncation_psi)
+            ws = ws + self.mappers.offset(ws, intents)
+            faces.append(GeneratedFace(to_uint8(self.generator.render(ws))[0], ws[0], s))
+        return faces
+
+    @torch.no_grad()
+    def sample(self, seed: int, truncation_psi: float = 0.75) -> Tensor:
+        """The latent of a seed, [1, num_ws, w_dim]."""
+        z = np.random.default_rng(seed).standard_normal(self.generator.z_dim).astype(np.float32)
+        return self.generator.mapping(torch.from_numpy(z)[None].to(self.device), truncation_psi=truncation_psi)
+
+    def find_faces(
+        self, image: np.ndarray, face: str | int = "largest", aligned: bool = False
+    ) -> list[tuple[int, FaceFrame]]:
+        """(index, frame) of the chosen faces, largest first; see `edit` for the arguments."""
+        height, width = image.shape[:2]
+        if aligned:
+            return [(0, FaceFrame.from_aligned(image))]
+        found = self.detector.detect(image)
+        if not found:
+            raise InputError(
+                "No face was found. Use a photo in which a face is clearly visible, or pass --aligned "
+                "if the picture is an already aligned face."
+            )
+        frames = [FaceFrame.from_detection(d, (width, height)) for d in found]
+        return [(i, frames[i]) for i in choose_faces(face, len(frames))]
+
+    @torch.no_grad()
+    def read(self, text: str) -> Tensor:
+        """A sentence -> intents [1, A] in the order of `mappers.attributes`; all zero when nothing was understood."""
+        batch = self.backbone.tokenize([text])
+        features = self.backbone.encode_text(batch.input_ids, batch.attention_mask)
+        return self.mappers.read(features.tokens, features.attention_mask)
+
+    @torch.no_grad()
+    def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
+        """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
+        frames = to_batch(crops, self.backbone.image_size, self.device)
+        return self.mappers.vision(self.backbone.encode_video(frames[:, None]).grid, self.generator.num_ws)
+
+    def invert(
+        self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None
+    ) -> Tensor:
+        """An aligned crop uint8 [R, R, 3] -> ws [1, num_ws, w_dim], refined over `steps` steps."""
+        timer = timer or StageTimer()
+        with timer.stage("encode"):
+            ws = self.encode([crop])
+        with timer.stage("refine"):
+            return self.refiner.refine(ws, crop, steps, progress) if steps else ws
+
+    @torch.no_grad()
+    def describe_identity(self, crops: Sequence[np.ndarray]) -> Tensor:
+        """Aligned crops uint8 [R, R, 3] -> identity vectors [B, 128]."""
+        chips = torch.cat([aligned_chips(to_batch([crop], None, self.device)) for crop in crops])
+        vectors: Tensor = self.identity(chips)
+        return vectors
+
+    def _identity(self, crop: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray) -> dict[str, float]:
+        photo, before, after = self.describe_identity([crop, reconstruction, edited])
+        return {
+            "photo_to_reconstruction": round(float((photo - before).norm()), 4),
+            "reconstruction_to_edit": round(float((before - after).norm()), 4),
+        }
+
+
+def check_text(text: str) -> None:
+    """InputError unless the text has something in it."""
+    if not text.strip():
+        raise InputError('The text is empty: say what to change, for instance --text "blond hair".')
+
+
+def check_strength(strength: float) -> None:
+    """InputError unless the strength is a finite number in the useful range."""
+    if not math.isfinite(strength) or abs(strength) > MAX_STRENGTH:
+        raise InputError(f"Strength must be a number between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}, got {strength}.")
+
+
+def choose_faces(face: str | int, count: int) -> Sequence[int]:
+    """ "largest", "all" or an index -> indices among `count` faces sorted largest first."""
+    if face == "all":
+        return range(count)
+    if face == "largest":
+        return [0]
+    try:
+        index = int(face)
+    except ValueError:
+        raise InputError(f'face must be "largest", "all" or a number, got {face!r}.') from None
+    if not 0 <= index < count:
+        raise InputError(f"There is no face {index}: {count} found, numbered from 0 (the largest).")
+    return [index]

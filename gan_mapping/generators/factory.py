@@ -1,0 +1,101 @@
+"""`load_generator`: from a name (or, later, a file) to a ready Generator; files and devices stop here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, MobileStyleGAN
+from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
+from gan_mapping.generators.protocol import Generator
+from vl_backbone.assets import WeightStore
+from vl_backbone.errors import InputError
+
+MOBILE_STYLEGAN = "mobile-stylegan-ffhq"
+W_MEAN_FILE = Path(__file__).parent.parent / "weights" / "mobile-stylegan-ffhq.w_mean.npy"
+
+
+class MobileStyleGANGenerator:
+    """MobileStyleGAN FFHQ-1024 behind the Generator protocol.
+
+    `synthesis` is the differentiable torch network; `render` gives the same pixels without gradients
+    through OpenVINO on a CPU (torch itself on a GPU).
+    """
+
+    name = MOBILE_STYLEGAN
+    z_dim = W_DIM
+    w_dim = W_DIM
+    num_ws = NUM_WS
+    resolution = 1024
+
+    def __init__(self, network: MobileStyleGAN, w_mean: Tensor, weights: dict[str, str], device: torch.device) -> None:
+        self.network = network.eval().requires_grad_(False).to(device)
+        self.w_mean = w_mean.to(device)
+        self.weights = weights
+        self.device = device
+        self._engine: OpenVINOSynthesis | None = None
+
+    def mapping(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """z: [B, 512] -> ws [B, 23, 512]. The network has no classes: c must be None.
+
+        truncation_psi pulls the first truncation_cutoff rows (all by default) towards w_mean.
+        """
+        if c is not None:
+            raise InputError(f"{self.name} has no class labels; call mapping without c.")
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise InputError(f"z must be [B, {self.z_dim}], got {list(z.shape)}.")
+        ws = self.network.mapping(z.to(self.device))[:, None].repeat(1, self.num_ws, 1)
+        rows = slice(None, truncation_cutoff)
+        ws[:, rows] = self.w_mean + truncation_psi * (ws[:, rows] - self.w_mean)
+        return ws
+
+    def synthesis(self, ws: Tensor, noise_mode: str = "const") -> Tensor:
+        """ws: [B, 23, 512] -> [B, 3, 1024, 1024] float32 RGB in about [-1, 1]; differentiable.
+
+        The exported network has fixed noise only, so noise_mode must be "const".
+        """
+        self._check(ws)
+        if noise_mode != "const":
+            raise InputError(f'{self.name} carries fixed noise only: noise_mode must be "const".')
+        image: Tensor = self.network.synthesis(ws.to(self.device))
+        return image
+
+    @torch.no_grad()
+    def render(self, ws: Tensor) -> Tensor:
+        """Like `synthesis` but without gradients and at the machine's best speed."""
+        self._check(ws)
+        if self.device.type != "cpu":
+            return self.synthesis(ws)
+        if self._engine is None:
+            self._engine = OpenVINOSynthesis(self.network.synthesis)
+        return self._engine(ws)
+
+    def _check(self, ws: Tensor) -> None:
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise InputError(f"w+ must be [B, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
+
+
+def load_generator(name: str = MOBILE_STYLEGAN, device: str = "cpu", store: WeightStore | None = None) -> Generator:
+    """The generator of that name on that device ("cpu", "cuda", "cuda:1", ...).
+
+    Raises WeightsError when its file is missing or corrupt, InputError for an unknown name.
+    """
+    if name != MOBILE_STYLEGAN:
+        raise InputError(f"Unknown generator {name!r}; this version knows {MOBILE_STYLEGAN!r}.")
+    store = store or WeightStore()
+    # Built on the meta device: the file's tensors become the parameters, nothing is initialised twice.
+    with torch.device("meta"):
+        network = MobileStyleGAN()
+    network.load_state_dict(load_file(store.path(name)), assign=True)
+    w_mean = torch.from_numpy(np.load(W_MEAN_FILE, allow_pickle=False).reshape(W_DIM).astype(np.float32))
+    return MobileStyleGANGenerator(network, w_mean, {name: store.sha256(name)}, torch.device(device))

@@ -1,0 +1,122 @@
+"""The linear layers between a frozen backbone's embeddings and the w+ latents (HD-VILA, section 5.4).
+
+Three of them: picture features -> w+ (VisionMapper), text states -> attribute intents (TextMapper), intents ->
+w+ offset (OffsetMapper). The last two in a row are one linear map text -> w+ of low rank; the short stop in
+attribute space is what lets the editor ask how far this face already is where the text wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+class VisionMapper(nn.Module):
+    """Feature grid -> w+: one affine map, stored as a product of rank r (reduced-rank ridge regression)."""
+
+    def __init__(self, features: int, rank: int, w_dim: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(features, rank, bias=False)
+        self.up = nn.Linear(rank, w_dim)
+
+    def forward(self, grid: Tensor, num_ws: int) -> Tensor:
+        """grid: [B, S, h', w', D], the first clip is read -> ws [B, num_ws, w_dim], every row the same.
+
+        The generator was taught with one shared w, so the first guess stays in W; refinement leaves it.
+        """
+        w: Tensor = self.up(self.down(grid[:, 0].flatten(1)))
+        return w[:, None].expand(-1, num_ws, -1).contiguous()
+
+
+class TextMapper(nn.Module):
+    """Token states -> attribute intents: one linear layer per token, then the strongest token speaks.
+
+    Each word piece, in its context, votes by a linear layer for "have it" and for "lose it" of every
+    attribute; a sentence means what its most certain word says, so several wishes in one sentence do not
+    thin each other out, as they would in a mean. A second linear layer reads the degree ("a bit", "very")
+    off the token that spoke.
+    """
+
+    THRESHOLD = 0.5
+
+    def __init__(self, state_dim: int, attributes: int) -> None:
+        super().__init__()
+        self.presence = nn.Linear(state_dim, 2 * attributes)
+        self.degree = nn.Linear(state_dim, 1)
+
+    def votes(self, tokens: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens [B, L, D], mask [B, L] -> logits [B, L, 2A] (all wishes, then all removals), degrees [B, L]."""
+        logits = self.presence(tokens).masked_fill(attention_mask[..., None] == 0, -1e4)
+        return logits, self.degree(tokens)[..., 0]
+
+    def forward(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
+        """-> intents [B, A]: +1 "have it", -1 "lose it", exactly 0 "not mentioned"; degrees scale it (0.3..1.7)."""
+        logits, degrees = self.votes(tokens, attention_mask)
+        best, where = logits.max(dim=1)
+        size = torch.gather(degrees, 1, where).clamp(0.3, 1.7)
+        spoken = torch.where(best.sigmoid() > self.THRESHOLD, best, torch.full_like(best, -1e4))
+        wish, removal = spoken.chunk(2, dim=1)
+        size_wish, size_removal = size.chunk(2, dim=1)
+        intents = torch.where(wish >= removal, size_wish, -size_removal)
+        return torch.where(torch.maximum(wish, removal) > -1e4, intents, torch.zeros_like(intents))
+
+
+@dataclass(frozen=True)
+class StepLimits:
+    """How far an intent may move a face along its attribute, in units of the no-to-yes distance.
+
+    at_least: even a face that has the attribute already moves this much (so the user sees an answer).
+    at_most: a face at the far end is not thrown further than this.
+    """
+
+    at_least: float = 0.25
+    at_most: float = 1.6
+
+
+class OffsetMapper(nn.Module):
+    """Intents -> w+ offset. Buffers, for A attributes:
+
+    directions: [A, num_ws, w_dim], each raises its own attribute's score by 1 and leaves its neighbours alone.
+    probe_weight, probe_bias: [A, w_dim], [A] linear scores of a latent; 0 is "no" on average, 1 is "yes".
+    relative: [A] 1 where an intent is a change from where the face is (older) and not a place to reach (glasses).
+    low, high: [A] the score a full removal or a full wish aims at.
+    """
+
+    directions: Tensor
+    probe_weight: Tensor
+    probe_bias: Tensor
+    relative: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, attributes: int, num_ws: int, w_dim: int, limits: StepLimits | None = None) -> None:
+        super().__init__()
+        self.limits = limits or StepLimits()
+        self.register_buffer("directions", torch.zeros(attributes, num_ws, w_dim))
+        self.register_buffer("probe_weight", torch.zeros(attributes, w_dim))
+        self.register_buffer("probe_bias", torch.zeros(attributes))
+        self.register_buffer("relative", torch.zeros(attributes))
+        self.register_buffer("low", torch.zeros(attributes))
+        self.register_buffer("high", torch.ones(attributes))
+
+    def scores(self, ws: Tensor) -> Tensor:
+        """ws [B, num_ws, w_dim] -> [B, A]: where each face stands on each attribute, 0 = no, 1 = yes."""
+        return ws.mean(dim=1) @ self.probe_weight.T + self.probe_bias
+
+    def steps(self, ws: Tensor, intents: Tensor) -> Tensor:
+        """How far each face has to go: [B, A] signed, 0 where nothing was asked."""
+        lo, hi = self.limits.at_least, self.limits.at_most
+        size = intents.abs()
+        # Degrees move the goal: half an intent aims half-way between the middle and the full goal.
+        middle = (self.low + self.high) / 2
+        goal = torch.where(intents > 0, middle + size * (self.high - middle), middle - size * (middle - self.low))
+        needed = (goal - self.scores(ws)) * intents.sign()
+        absolute = needed.clamp(lo, hi) * size.clamp(max=1.0)
+        reach = torch.where(self.relative > 0, size, absolute)
+        return torch.where(intents == 0, torch.zeros_like(reach), reach * intents.sign())
+
+    def forward(self, ws: Tensor, intents: Tensor) -> Tensor:
+        """ws [B, num_ws, w_dim], intents [B, A] -> offset [B, num_ws, w_dim] at strength 1."""
+        return torch.einsum("ba,anw->bnw", self.steps(ws, intents), self.directions)

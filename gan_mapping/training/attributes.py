@@ -1,0 +1,190 @@
+"""From labelled faces to edit directions: picture classifier -> scores of the whole bank -> probes -> directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# What may change together with an attribute, because it is the same thing said differently or part of what people
+# mean by it. Everything else must stay: the direction is built so that the other probes do not move.
+MAY_FOLLOW: dict[str, tuple[str, ...]] = {
+    "male": (
+        "makeup",
+        "lipstick",
+        "earrings",
+        "long_hair",
+        "arched_brows",
+        "bushy_brows",
+        "stubble",
+        "rosy",
+        "necklace",
+    ),
+    "age": ("wrinkles", "gray_hair", "receding", "bags", "child", "doublechin", "brown_hair", "black_hair"),
+    "child": ("age", "wrinkles", "beard", "mustache", "stubble", "goatee", "makeup", "chubby", "receding", "gray_hair"),
+    "bald": ("receding", "long_hair", "bangs", "straight_hair", "wavy_hair", "curly_hair", "hair_color"),
+    "receding": ("bald", "bangs"),
+    "hat": ("bangs", "receding", "hair_color", "straight_hair", "wavy_hair", "curly_hair"),
+    "smile": ("teeth", "frown", "cheekbones", "narrow_eyes"),
+    "teeth": ("smile", "frown"),
+    "frown": ("smile", "teeth"),
+    "glasses": ("sunglasses",),
+    "sunglasses": ("glasses", "wide_eyes", "narrow_eyes", "bags"),
+    "beard": ("mustache", "goatee", "stubble"),
+    "mustache": ("beard", "goatee", "stubble"),
+    "goatee": ("beard", "mustache", "stubble"),
+    "stubble": ("beard", "mustache", "goatee"),
+    "makeup": ("lipstick", "arched_brows", "earrings"),
+    "lipstick": ("makeup", "big_lips"),
+    "chubby": ("doublechin", "thin", "cheekbones"),
+    "doublechin": ("chubby", "thin"),
+    "thin": ("chubby", "doublechin", "cheekbones"),
+    "cheekbones": ("thin", "chubby", "smile"),
+    "pale": ("dark_skin", "rosy"),
+    "dark_skin": ("pale", "rosy", "black_hair", "blond_hair"),
+    "asian": ("narrow_eyes", "black_hair", "wide_eyes", "blond_hair", "pointy_nose"),
+    "wrinkles": ("bags", "age"),
+    "bags": ("wrinkles",),
+    "narrow_eyes": ("wide_eyes", "asian"),
+    "wide_eyes": ("narrow_eyes",),
+    "big_nose": ("pointy_nose",),
+    "pointy_nose": ("big_nose",),
+    "arched_brows": ("bushy_brows", "makeup"),
+    "bushy_brows": ("arched_brows",),
+    "big_lips": ("lipstick",),
+    "look_left": ("look_right",),
+    "look_right": ("look_left",),
+    "long_hair": ("bald", "bangs"),
+    "bangs": ("receding", "bald"),
+}
+HAIR_COLOURS = ("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair")
+HAIR_TEXTURES = ("straight_hair", "wavy_hair", "curly_hair")
+
+
+def may_follow(attribute: str) -> set[str]:
+    """Names that an edit of this attribute need not hold still, itself included."""
+    names = {attribute, *MAY_FOLLOW.get(attribute, ())}
+    for group in (HAIR_COLOURS, HAIR_TEXTURES):
+        if attribute in group:
+            names.update(group)
+    if "hair_color" in names:
+        names.update(HAIR_COLOURS)
+    return names - {"hair_color"}
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """A linear view of the picture features: centred, scaled, and turned to their main axes."""
+
+    mean: Tensor
+    axes: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """[N, d] -> [N, k]."""
+        return (features.float() - self.mean) @ self.axes
+
+
+def fit_standardiser(features: Tensor, components: int) -> Standardiser:
+    """PCA of per-feature standardised rows [N, d], through the N x N Gram matrix."""
+    mean, std = features.float().mean(0), features.float().std(0) + 1e-2
+    x = (features.float() - mean) / std
+    values, vectors = torch.linalg.eigh(x @ x.T)
+    values, vectors = values[-components:], vectors[:, -components:]
+    axes = x.T @ (vectors / values.sqrt()) / std[:, None]
+    spread = ((features.float() - mean) @ axes).std(0).mean()
+    return Standardiser(mean, axes / spread)
+
+
+def fit_logistic(x: Tensor, labels: Tensor, known: Tensor, penalty: float = 0.01) -> tuple[Tensor, Tensor]:
+    """Independent logistic regressions. x [N, k], labels and known [N, A] (0/1) -> weights [k, A], bias [A]."""
+    weight = torch.zeros(x.shape[1], labels.shape[1], requires_grad=True)
+    bias = torch.zeros(labels.shape[1], requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=80, history_size=10, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(x @ weight + bias, labels, reduction="none") * known
+        total = (loss.sum(0) / known.sum(0)).sum() + penalty * weight.square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(closure)
+    return weight.detach(), bias.detach()
+
+
+def label_table(
+    seeds: Sequence[int], labels: Mapping[int, Mapping[str, float | None]], attributes: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """-> values [N, A] in 0..1 and known [N, A] in 0/1 for those seeds; unlabelled seeds are unknown throughout.
+
+    Words that the labels only ever confirm (arched brows, big nose, ...) are taken as absent where missing:
+    wrong now and then, but a classifier needs both sides.
+    """
+    values = torch.zeros(len(seeds), len(attributes))
+    known = torch.zeros(len(seeds), len(attributes))
+    only_confirmed = {
+        name
+        for name in attributes
+        if not any(row.get(name) == 0 for row in labels.values() if row.get(name) is not None)
+    }
+    for i, seed in enumerate(seeds):
+        row = labels.get(seed)
+        if row is None:
+            continue
+        for j, name in enumerate(attributes):
+            value = row.get(name)
+            if value is None and name not in only_confirmed:
+                continue
+            values[i, j] = value or 0.0
+            known[i, j] = 1.0
+    return values, known
+
+
+def standard_scores(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
+    """Logits [N, A] -> scores whose labelled "no" (value < .5) average 0 and "yes" average 1, clipped to [-1, 2]."""
+    yes, no = known * (values > 0.5), known * (values <= 0.5)
+    high = (logits * yes).sum(0) / yes.sum(0)
+    low = (logits * no).sum(0) / no.sum(0)
+    return ((logits - low) / (high - low)).clamp(-1, 2)
+
+
+def fit_probes(latents: Tensor, scores: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Linear scores of a latent: latents [N, w_dim], picture scores [N, A] -> weight [A, w_dim], bias [A].
+
+    Ridge regression shrinks; the result is stretched again so that labelled faces average 0 and 1.
+    """
+    mean = latents.mean(0)
+    x = latents - mean
+    covariance = x.T @ x / len(x)
+    ridge = covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance))
+    weight = torch.linalg.solve(ridge, x.T @ (scores - scores.mean(0)) / len(x))
+    predicted = x @ weight
+    yes, no = known * (values > 0.5), known * (values <= 0.5)
+    high = (predicted * yes).sum(0) / yes.sum(0)
+    low = (predicted * no).sum(0) / no.sum(0)
+    weight = weight / (high - low)
+    return weight.T.contiguous(), -(mean @ weight) - low / (high - low)
+
+
+def fit_directions(
+    probes: Tensor, latents: Tensor, attributes: Sequence[str], hold: float = 60.0, prior: float = 0.03
+) -> Tensor:
+    """The most likely latent step that raises one score by 1 and holds the others -> [A, w_dim].
+
+    probes [A, w_dim], latents [N, w_dim]. Minimises d' C^-1 d + hold * sum_b (p_b d)^2 subject to p_a d = 1,
+    over the attributes b that may not follow a; C is the covariance of w (a conditional-Gaussian edit:
+    InterFaceGAN's orthogonalised normals, measured in the generator's own metric).
+    """
+    x = latents - latents.mean(0)
+    covariance = x.T @ x / len(x)
+    precision = torch.linalg.inv(covariance + prior * covariance.diagonal().mean() * torch.eye(len(covariance)))
+    directions = torch.zeros_like(probes)
+    for a, name in enumerate(attributes):
+        held = torch.tensor([b not in may_follow(name) for b in attributes])
+        p = probes[held]
+        step = torch.linalg.solve(precision + hold * p.T @ p, probes[a])
+        directions[a] = step / (probes[a] @ step)
+    return directions

@@ -1,0 +1,100 @@
+"""The face bank: pictures redrawn from seeds, and the frozen features of several views of each. Resumable.
+
+Both are written in shards of 500 faces, each atomically, so an interrupted run goes on at the next shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_batch
+from gan_mapping.training.augment import augment_face
+from vl_backbone.protocol import Backbone
+
+SHARD = 500
+STORED_SIZE = 512
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class FaceSeed:
+    """A face by its seed and truncation: w = w_mean + psi * (mapping(z(seed)) - w_mean)."""
+
+    seed: int
+    truncation_psi: float
+
+
+def plan_faces(labelled: Sequence[int], extra: int, first_extra: int = 100_000) -> list[FaceSeed]:
+    """The labelled seeds as they were labelled (psi .75), then `extra` more, half of them with psi in .55..0.95."""
+    faces = [FaceSeed(seed, 0.75) for seed in labelled]
+    for seed in range(first_extra, first_extra + extra):
+        psi = 0.75 if seed % 2 == 0 else float(np.random.default_rng(seed + 7).uniform(0.55, 0.95))
+        faces.append(FaceSeed(seed, psi))
+    return faces
+
+
+@torch.no_grad()
+def latents_of(faces: Sequence[FaceSeed], generator: Generator) -> Tensor:
+    """-> w [N, w_dim] on the CPU."""
+    rows = []
+    for face in faces:
+        z = np.random.default_rng(face.seed).standard_normal(generator.z_dim).astype(np.float32)
+        rows.append(generator.mapping(torch.from_numpy(z)[None], truncation_psi=face.truncation_psi)[0, 0].cpu())
+    return torch.stack(rows)
+
+
+def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterator[Path]:
+    """Draws every face at 512 px into folder/faces-000.npy, ... (uint8 [n, 512, 512, 3]); yields finished shards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, rows in enumerate(latents.split(SHARD)):
+        path = folder / f"faces-{index:03d}.npy"
+        if not path.exists():
+            pictures = np.empty((len(rows), STORED_SIZE, STORED_SIZE, 3), np.uint8)
+            for i, w in enumerate(rows):
+                image = generator.render(w.expand(1, generator.num_ws, -1))
+                small = F.avg_pool2d(image, image.shape[-1] // STORED_SIZE)[0]
+                scaled = (small.clamp(-1, 1) + 1) * 127.5
+                pictures[i] = scaled.round().byte().permute(1, 2, 0).cpu().numpy()
+            _save(path, pictures)
+        yield path
+
+
+def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, view: int) -> Iterator[Path]:
+    """Frozen grids of one view of every face (view 0 clean, others augmented): fp16 [n, features] per shard."""
+    for index, source in enumerate(pictures):
+        path = folder / f"features-{view}-{index:03d}.npy"
+        if not path.exists():
+            faces = np.load(source, mmap_mode="r")
+            parts = []
+            for start in range(0, len(faces), BATCH):
+                batch = list(np.array(faces[start : start + BATCH]))
+                if view > 0:
+                    batch = [
+                        augment_face(face, backbone.image_size, np.random.default_rng([index, start + i, view]))
+                        for i, face in enumerate(batch)
+                    ]
+                frames = to_batch(batch, backbone.image_size, torch.device("cpu"))
+                with torch.inference_mode():
+                    grid = backbone.encode_video(frames[:, None]).grid
+                parts.append(grid.flatten(1).half().cpu().numpy())
+            _save(path, np.concatenate(parts))
+        yield path
+
+
+def load_shards(paths: Sequence[Path]) -> Tensor:
+    """Joins feature shards -> fp16 [N, features]."""
+    return torch.from_numpy(np.concatenate([np.load(path) for path in paths]))
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    partial = path.with_name(f".{path.name}.partial.npy")
+    np.save(partial, array)
+    partial.replace(path)

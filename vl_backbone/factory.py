@@ -1,0 +1,48 @@
+"""`load_backbone`: from a name to a ready, frozen Backbone; files and devices stop here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import BertModel, BertTokenizer
+
+from vl_backbone.assets import WeightStore
+from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
+from vl_backbone.errors import InputError
+from vl_backbone.imagenet_minilm import ImagenetMiniLM
+from vl_backbone.protocol import Backbone
+
+BACKBONES = (ImagenetMiniLM.name,)
+MINILM_FILES = ("minilm", "minilm-config", "minilm-tokenizer")
+
+
+def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = None) -> Backbone:
+    """The backbone of that name, frozen, on that device.
+
+    Raises WeightsError when one of its files is missing or corrupt, InputError for an unknown name.
+    """
+    if name != ImagenetMiniLM.name:
+        raise InputError(f"Unknown backbone {name!r}; this version knows {', '.join(BACKBONES)}.")
+    store = store or WeightStore()
+    vision = load_efficientnet(store)
+    folder = _minilm_folder(store)
+    text = BertModel.from_pretrained(folder, local_files_only=True)
+    tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
+    return ImagenetMiniLM(vision, text, tokenizer, weights, torch.device(device))
+
+
+def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:
+    """The frozen ImageNet EfficientNet-lite0 pyramid, on the CPU; WeightsError when its file is missing."""
+    with torch.device("meta"):
+        network = EfficientNetLite0()
+    state = load_file((store or WeightStore()).path("efficientnet-lite0"))
+    network.load_state_dict(without_classifier(state), assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _minilm_folder(store: WeightStore) -> Path:
+    folders = {store.path(n).parent for n in MINILM_FILES}
+    return folders.pop()
