@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -62,6 +63,9 @@ def _serve(host: str, port: int, share: bool, preset: str, device: str) -> None:
         )
     except OSError as error:
         raise UsageError(f"The page cannot be opened on {host}:{port} ({error}).") from None
+    # Also where SIGINT came ignored (a background job of a shell), and for a polite kill.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         common.say(f"VilaFace is at http://{host}:{port} - Ctrl-C ends it.")
         if share and page.share_url:

@@ -1,0 +1,65 @@
+"""`python -m apps.demo`: the bundled photo, edited three ways, and a contact sheet of it all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import typer
+from PIL import Image
+from rich.console import Console
+
+from apps.cli.common import exit_codes, load_editor, progress_bar, quiet_libraries, say, understood
+from apps.sheets import Tile, contact_sheet
+from fdvd.images import load_photo, save_png
+from gan_mapping.session import EditSession
+
+PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.png"
+OUT = Path("demo-output")
+TEXTS = {
+    "blond-smile": "blond hair and a big smile",
+    "glasses-gray": "glasses and gray hair",
+    "older": "much older",
+}
+
+
+def main() -> None:
+    """Makes the demo."""
+    quiet_libraries()
+    start = time.perf_counter()
+    photo = load_photo(PHOTO)
+    editor = load_editor("mini", "auto")
+    say(f"Editing {PHOTO.name}; the face is refined over {editor.refine_steps} steps once, for all edits.")
+    with progress_bar() as bar:
+        task = bar.add_task("refining", total=editor.refine_steps)
+        session = EditSession(
+            editor, photo.rgb, progress=lambda step, steps: bar.update(task, completed=step, total=steps)
+        )
+    face = session.faces[0]
+    save_png(Image.fromarray(face.reconstruction), OUT / "astronaut.reconstruction.png")
+    faces = [Tile(face.crop, "photo, aligned"), Tile(face.reconstruction, "as the generator draws it")]
+    photos = [Tile(photo.rgb, "photo")]
+    for name, text in TEXTS.items():
+        result = session.apply(text)
+        save_png(photo.with_edit(result.rgb), OUT / f"astronaut.{name}.edited.png")
+        save_png(Image.fromarray(result.faces[0].edited), OUT / f"astronaut.{name}.face.png")
+        say(f'"{text}" was understood as: {understood(result.intents)}')
+        faces.append(Tile(result.faces[0].edited, f'"{text}"'))
+        photos.append(Tile(result.rgb, f'"{text}", pasted back'))
+    sheet = contact_sheet([faces, photos], title="VilaFace: one photo, three sentences")
+    save_png(sheet, OUT / "contact-sheet.png")
+    Console().print(
+        f"Done in {time.perf_counter() - start:.0f} s. The pictures are in {OUT}; start with "
+        f"{OUT / 'contact-sheet.png'}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        with exit_codes():
+            main()
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)

@@ -1,0 +1,111 @@
+"""What the tests of the command line and the web page share: a launcher, bad files, an editor that pretends."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdvd.alignment import FaceFrame
+from gan_mapping.results import GeneratedFace, StageTimer
+from vl_backbone.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+VILAFACE = Path(sys.executable).with_name("vilaface")
+SIDE = 64
+
+Launch = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_vilaface(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the real command in that folder; text output is captured."""
+    return subprocess.run(
+        [str(VILAFACE), *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def json_rows(stdout: str) -> list[dict[str, Any]]:
+    """Every line of standard output is one strict JSON object."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in stdout.splitlines()]
+
+
+def huge_png(side: int = 30_000) -> bytes:
+    """A small file that claims to be side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 9000))
+        + chunk(b"IEND", b"")
+    )
+
+
+class FakeMappers:
+    """Every sentence means "smile"; one that speaks of the weather means nothing."""
+
+    attributes = ("smile",)
+
+    def offset(self, ws: Tensor, intents: Tensor) -> Tensor:
+        return intents[:, :, None].expand_as(ws).clone()
+
+
+class FakeEditor:
+    """Has the methods of FaceEditor that sessions and pages use; its latent is one grey level of the face."""
+
+    refine_steps = 3
+    mappers = FakeMappers()
+
+    def __init__(self, faces: int = 1) -> None:
+        self.faces = faces
+        self.inversions = 0
+        self.generator = SimpleNamespace(render=lambda ws: ws[:, :1, :1, None].expand(-1, 3, SIDE, SIDE).clamp(-1, 1))
+
+    def find_faces(self, image: np.ndarray, face: str | int = "largest", aligned: bool = False) -> Any:
+        if not self.faces:
+            raise InputError("No face was found.")
+        frames = [(i, FaceFrame.from_aligned(image, SIDE)) for i in range(self.faces)]
+        return frames if face == "all" else frames[:1]
+
+    def invert(self, crop: np.ndarray, steps: int, timer: StageTimer, progress: Any = None) -> Tensor:
+        self.inversions += 1
+        for step in range(steps):
+            if progress:
+                progress(step + 1, steps)
+        return torch.zeros(1, 2, 4)
+
+    def read(self, text: str) -> Tensor:
+        return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.5)
+
+    def describe_identity(self, crops: list[np.ndarray]) -> Tensor:
+        return torch.tensor([[float(crop.mean()) / 255] for crop in crops])
+
+    def generate(self, text: str, n: int, seed: int) -> list[GeneratedFace]:
+        return [
+            GeneratedFace(np.full((SIDE, SIDE, 3), s % 256, np.uint8), torch.zeros(2, 4), s)
+            for s in range(seed, seed + n)
+        ]
