@@ -37,7 +37,11 @@ class Mappers:
 
     def read(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Token states of sentences -> intents [B, A], exactly 0 for what a sentence does not speak of."""
-        return self.text(tokens, attention_mask)
+        words = attention_mask.clone()
+        # The closing token frames the sentence; the mapper was trained without it.
+        words[torch.arange(len(words), device=words.device), attention_mask.sum(1) - 1] = 0
+        intents: Tensor = self.text(tokens, words)
+        return intents
 
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""

@@ -1,0 +1,1 @@
+"""Judging edits and reconstructions on faces that nothing was fitted on."""

@@ -1,0 +1,99 @@
+"""The attribute judge: reads attributes off a picture with features that no mapper, loss or direction ever saw.
+
+Features: the stages of dlib's face network over the whole aligned picture (it was trained on faces, not on
+ImageNet) and the picture's coarse colours. Fitted on the labels of seeds 0-1599; seeds 1600-1999 stay unseen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from gan_mapping.losses.face_network import FaceNetwork
+from gan_mapping.training.attributes import fit_logistic, fit_standardiser
+from vl_backbone.errors import WeightsError
+
+JUDGE_SIZE = 200
+COMPONENTS = 500
+
+
+@torch.inference_mode()
+def judge_features(network: FaceNetwork, images: Tensor) -> Tensor:
+    """images [B, 3, R, R] aligned RGB in 0..255 -> features [B, d]."""
+    small = F.interpolate(images, size=JUDGE_SIZE, mode="bilinear", antialias=True, align_corners=False)
+    maps = network.stages(small)
+    parts = [F.adaptive_avg_pool2d(maps[i], cells).flatten(1) for i, cells in ((1, 8), (2, 8), (4, 4))]
+    colours = F.adaptive_avg_pool2d(images, 16).flatten(1) / 64
+    return torch.cat([*parts, colours], dim=1)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Logistic readings of a picture; `auc` on the held-out seeds by attribute (nan where a class is too rare)."""
+
+    network: FaceNetwork
+    attributes: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor
+    auc: dict[str, float]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """images [B, 3, R, R] aligned RGB in 0..255 -> [B, A]; above 0 is "yes"."""
+        return judge_features(self.network, images) @ self.weight + self.bias
+
+
+def fit_judge(
+    features: Tensor, values: Tensor, known: Tensor, held_out: Tensor, attributes: tuple[str, ...], network: FaceNetwork
+) -> Judge:
+    """features [N, d], values and known [N, A], held_out [N] bool: those rows only measure the AUC."""
+    fit = ~held_out
+    view = fit_standardiser(features[fit], COMPONENTS)
+    weight, bias = fit_logistic(view(features[fit]), (values[fit] > 0.5).float(), known[fit])
+    folded = view.axes @ weight
+    judge = Judge(network, attributes, folded, bias - view.mean @ folded, {})
+    readings = features[held_out] @ judge.weight + judge.bias
+    for a, name in enumerate(attributes):
+        rows = known[held_out][:, a] > 0
+        judge.auc[name] = area_under_curve(readings[rows, a], values[held_out][rows, a] > 0.5)
+    return judge
+
+
+def area_under_curve(scores: Tensor, positive: Tensor) -> float:
+    """Probability that a positive scores above a negative; nan with fewer than 5 of either."""
+    count, others = int(positive.sum()), int((~positive).sum())
+    if min(count, others) < 5:
+        return float("nan")
+    ranks = torch.argsort(torch.argsort(scores)).float() + 1
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def save_judge(judge: Judge, path: Path) -> None:
+    """Weights as fp16 safetensors, AUCs in the metadata."""
+    metadata = {"attributes": json.dumps(judge.attributes), "auc": json.dumps(judge.auc)}
+    path.write_bytes(save({"weight": judge.weight.half().contiguous(), "bias": judge.bias}, metadata))
+
+
+def load_judge(path: Path, network: FaceNetwork) -> Judge:
+    """The judge of that file; WeightsError when it is missing or damaged."""
+    try:
+        with safe_open(path, "pt") as handle:
+            metadata = handle.metadata()
+            weight, bias = handle.get_tensor("weight").float(), handle.get_tensor("bias")
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"The attribute judge {path} cannot be read ({error}); make it with benchmarks/fit_judge.py."
+        ) from None
+    return Judge(network, tuple(json.loads(metadata["attributes"])), weight, bias, json.loads(metadata["auc"]))
+
+
+def pictures_to_batch(pictures: np.ndarray) -> Tensor:
+    """uint8 [B, R, R, 3] -> float [B, 3, R, R] in 0..255."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
