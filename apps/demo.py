@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 from PIL import Image
 from rich.console import Console
+from rich.progress import Progress
 
 from apps.cli.common import exit_codes, load_editor, progress_bar, quiet_libraries, say, understood
 from apps.sheets import Tile, contact_sheet
@@ -32,21 +34,19 @@ def main() -> None:
     editor = load_editor("mini", "auto")
     say(f"Editing {PHOTO.name}; the face is refined over {editor.refine_steps} steps once, for all edits.")
     with progress_bar() as bar:
-        task = bar.add_task("refining", total=editor.refine_steps)
-        session = EditSession(
-            editor, photo.rgb, progress=lambda step, steps: bar.update(task, completed=step, total=steps)
-        )
+        session = EditSession(editor, photo.rgb, progress=_reporter(bar))
     face = session.faces[0]
     save_png(Image.fromarray(face.reconstruction), OUT / "astronaut.reconstruction.png")
     faces = [Tile(face.crop, "photo, aligned"), Tile(face.reconstruction, "as the generator draws it")]
-    photos = [Tile(photo.rgb, "photo")]
+    unchanged = session.apply(next(iter(TEXTS.values())), strength=0.0).rgb
+    photos = [Tile(photo.rgb, "photo"), Tile(unchanged, "strength 0: the photo, bit for bit")]
     for name, text in TEXTS.items():
         result = session.apply(text)
         save_png(photo.with_edit(result.rgb), OUT / f"astronaut.{name}.edited.png")
         save_png(Image.fromarray(result.faces[0].edited), OUT / f"astronaut.{name}.face.png")
         say(f'"{text}" was understood as: {understood(result.intents)}')
         faces.append(Tile(result.faces[0].edited, f'"{text}"'))
-        photos.append(Tile(result.rgb, f'"{text}", pasted back'))
+        photos.append(Tile(result.rgb, "the same edit, pasted back"))
     sheet = contact_sheet([faces, photos], title="VilaFace: one photo, three sentences")
     save_png(sheet, OUT / "contact-sheet.png")
     Console().print(
@@ -55,6 +55,18 @@ def main() -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _reporter(bar: Progress) -> Callable[[int, int], None]:
+    """Steps of refinement: a bar on a terminal, a line now and then elsewhere."""
+    task = bar.add_task("refining", total=None)
+
+    def report(step: int, steps: int) -> None:
+        bar.update(task, completed=step, total=steps)
+        if bar.disable and step % 10 == 0:
+            say(f"Refined {step} of {steps} steps.")
+
+    return report
 
 
 if __name__ == "__main__":

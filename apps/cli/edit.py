@@ -249,10 +249,8 @@ def _tell(row: Row) -> None:
         reason = row["error"].removeprefix(f"{row['input']}: ")
         common.say(f"FAILED  {row['input']}: {reason}", "red")
     else:
-        paths = [path for path in dict.fromkeys(row["outputs"].values()) if path]
-        files = ", ".join(Path(path).name for path in paths)
-        meaning = common.understood(row["intents"])
-        seconds = row["timings_s"]["total"]
-        common.say(f"{name}: {meaning}; {seconds:.1f} s; {Path(paths[0]).parent}: {files}")
+        others = len({path for path in row["outputs"].values() if path}) - 1
+        meaning, seconds = common.understood(row["intents"]), row["timings_s"]["total"]
+        common.say(f"{name}: {meaning}; {seconds:.1f} s; {row['outputs']['edited']} and {others} more files")
     for warning in row["warnings"]:
         common.say(f"  note: {warning}", "yellow")

@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, launch: Launch, astronaut: Pat
     two.paste(photo, (0, 0))
     two.paste(photo, (512, 0))
     two.save(folder / "two.png")
-    options = ("--text", "glasses", "--refine", "0", "--face", "all", "--json", "--out", "out")
+    options = ("--text", "add glasses", "--refine", "0", "--face", "all", "--json", "--out", "out")
     return folder, launch("edit", *INPUTS, *options, cwd=folder)
 
 
@@ -74,7 +74,7 @@ def test_every_result_is_written(run: tuple[Path, Any], rows: dict[str, dict[str
 
 def test_the_json_says_what_was_done(rows: dict[str, dict[str, Any]]) -> None:
     row = rows["me.png"]
-    assert (row["task"], row["text"], row["strength"], row["seed"]) == ("edit", "glasses", 1.0, 0)
+    assert (row["task"], row["text"], row["strength"], row["seed"]) == ("edit", "add glasses", 1.0, 0)
     assert (row["preset"], row["status"], row["error"], row["refine"]) == ("mini", "ok", None, 0)
     assert row["intents"]["glasses"] > 0
     assert set(row["timings_s"]) >= STAGES
@@ -138,7 +138,7 @@ def test_nothing_is_written_elsewhere(run: tuple[Path, Any], rows: dict[str, dic
 
 
 def test_strength_0_gives_the_photo_back(launch: Launch, astronaut: Path, tmp_path: Path) -> None:
-    options = ("--text", "glasses", "--strength", "0", "--refine", "1")
+    options = ("--text", "add glasses", "--strength", "0", "--refine", "1")
     result = launch("edit", str(astronaut), *options, cwd=tmp_path)
     assert result.returncode == 0
     assert result.stdout == ""

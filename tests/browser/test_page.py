@@ -106,9 +106,9 @@ def test_a_photo_is_edited(browser: object, address: str, tmp_path: Path, width:
     page = visit.page
     visit.upload(ASTRONAUT)
     visit.without_refinement()
-    visit.edit("glasses")
+    visit.edit("add glasses")
     page.get_by_text("Understood:").wait_for()
-    assert "glasses" in page.locator(".vf-summary").inner_text()
+    assert "glasses" in page.get_by_test_id("markdown").inner_text()
     pictures = page.locator(".vf-before-after img:visible")
     pictures.first.wait_for()
     assert pictures.count() >= 2
@@ -138,7 +138,7 @@ def test_bad_uploads_show_a_sentence(browser: object, address: str, tmp_path: Pa
 
 def test_nothing_chosen_shows_a_sentence(browser: object, address: str) -> None:
     visit = Visit(browser, address)
-    visit.edit("glasses")
+    visit.edit("add glasses")
     visit.page.get_by_text("Choose a photo first.").wait_for()
     visit.page.close()
 
@@ -172,15 +172,15 @@ def test_endpoints_answer_the_client(address: str, tmp_path: Path) -> None:
 
     client = Client(address, verbose=False, download_files=str(tmp_path), analytics_enabled=False)
     photo = handle_file(str(ASTRONAUT))
-    (before, after), file, summary, closeup = client.predict(photo, "glasses", 1.0, 0, "largest", api_name="/edit")
-    assert "glasses" in summary
+    (before, after), file, summary, closeup = client.predict(photo, "add glasses", 1.0, 0, "largest", api_name="/edit")
+    assert "glasses +" in summary
     assert len(closeup) == 2
     pixels = np.asarray(Image.open(before)), np.asarray(Image.open(after))
     assert np.array_equal(pixels[0], np.asarray(Image.open(ASTRONAUT)))
     assert np.any(pixels[0] != pixels[1])
     assert np.array_equal(pixels[1], np.asarray(Image.open(_path(file))))
 
-    unchanged = client.predict(photo, "glasses", 0, 0, "largest", api_name="/edit")[1]
+    unchanged = client.predict(photo, "add glasses", 0, 0, "largest", api_name="/edit")[1]
     assert np.array_equal(np.asarray(Image.open(_path(unchanged))), pixels[0])
 
     made = client.predict("an old man", 2, 3, api_name="/generate")
@@ -191,7 +191,7 @@ def test_endpoints_answer_the_client(address: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"this is no photo")
     with pytest.raises(AppError, match="not a photo in a known format"):
-        client.predict(handle_file(str(bad)), "glasses", 1.0, 0, "largest", api_name="/edit")
+        client.predict(handle_file(str(bad)), "add glasses", 1.0, 0, "largest", api_name="/edit")
     with pytest.raises(AppError, match="text is empty"):
         client.predict(" ", 2, 3, api_name="/generate")
 
