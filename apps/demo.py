@@ -21,7 +21,7 @@ PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.png"
 OUT = Path("demo-output")
 TEXTS = {
     "blond-smile": "blond hair and a big smile",
-    "glasses-gray": "glasses and gray hair",
+    "glasses": "add glasses",
     "older": "much older",
 }
 

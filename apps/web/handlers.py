@@ -82,7 +82,7 @@ class Handlers:
         edited = photo.with_edit(result.rgb)
         file = self._result_folder() / f"{_stem(image)}.edited.png"
         save_png(edited, file)
-        after = Photo.from_image(edited).rgb if edited.mode not in ("RGB", "L") else result.rgb
+        after = Photo.from_image(edited).rgb if edited.mode != "RGB" else result.rgb
         summary = _summary(result, [*photo.warnings, *result.warnings], seconds, quick)
         crop = result.faces[0].frame.crop
         closeup = (crop(photo.rgb), crop(after))

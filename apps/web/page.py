@@ -12,7 +12,7 @@ from apps.web.handlers import MAX_FACES, Handlers
 from vl_backbone.errors import VilaFaceError
 
 EXAMPLE_PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.png"
-EXAMPLE_TEXTS = ("blond hair and a big smile", "glasses and gray hair", "much older", "no smile")
+EXAMPLE_TEXTS = ("blond hair and a big smile", "add glasses", "much older", "no smile")
 FACE_CHOICES = [("The largest face", "largest"), ("All faces", "all")]
 STYLE = Path(__file__).with_name("style.css")
 
@@ -156,8 +156,7 @@ def _edit_tab(handlers: Handlers) -> None:
             answer = handlers.edit(image, text, strength, refine, face, report)
         except VilaFaceError as error:
             raise gr.Error(str(error), print_exception=False, title="Not done") from None
-        button = gr.DownloadButton(value=str(answer.file), interactive=True)
-        return (answer.before, answer.after), button, answer.summary, answer.closeup
+        return (answer.before, answer.after), str(answer.file), answer.summary, answer.closeup
 
     def again(image: str | None, text: str, strength: float, refine: float, face: str) -> tuple[Any, ...]:
         if not text.strip() or not handlers.is_quick(image, refine, face):
@@ -174,19 +173,14 @@ def _edit_tab(handlers: Handlers) -> None:
 
     inputs, outputs = [image, text, strength, refine, face], [slider, file, summary, closeup]
     shared: dict[str, Any] = {"concurrency_id": "editor", "concurrency_limit": 1}
-    run.click(
-        edit, inputs, outputs, api_name="edit", scroll_to_output=True, show_progress_on=[slider, closeup], **shared
-    )
-    text.submit(edit, inputs, outputs, api_visibility="private", show_progress_on=[slider, closeup], **shared)
-    strength.release(
-        again,
-        inputs,
-        outputs,
-        api_visibility="private",
-        show_progress_on=[slider, closeup],
-        show_progress="minimal",
-        **shared,
-    )
+    shown: dict[str, Any] = {"show_progress_on": [slider, closeup], **shared}
+    clicked = run.click(edit, inputs, outputs, api_name="edit", scroll_to_output=True, **shown)
+    entered = text.submit(edit, inputs, outputs, api_visibility="private", **shown)
+    for done in (clicked, entered):
+        done.success(lambda: gr.DownloadButton(interactive=True), None, file, api_visibility="private", queue=False)
+    # While an edit runs, only the slider's last position waits for its turn.
+    live: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **shown}
+    strength.input(again, inputs, outputs, api_visibility="private", **live)
     image.upload(uploaded, image, face, api_visibility="private", show_progress="hidden", **shared)
 
 
