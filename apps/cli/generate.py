@@ -57,10 +57,18 @@ def generate(
 
 def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json: bool, debug: bool) -> int:
     """Makes one face per seed and the sheet; returns how many failed."""
+    from gan_mapping.editing import NO_INTENT_WARNING
+
     failed = 0
+    named = zip(editor.mappers.attributes, editor.read(empty["text"])[0].tolist(), strict=True)
+    intents = {name: round(value, 3) for name, value in named if value}
+    warnings = [] if intents else [NO_INTENT_WARNING]
+    if not as_json:
+        common.say(f"Understood: {common.understood(intents)}")
     pictures: list[tuple[np.ndarray, int]] = []
     for seed in seeds:
-        row = {**_empty_row(empty["text"], seed, empty["preset"]), "weights": dict(editor.weights)}
+        row = _empty_row(empty["text"], seed, empty["preset"])
+        row |= {"weights": dict(editor.weights), "intents": intents, "warnings": warnings}
         try:
             picture = _make_face(editor, row, out)
             if len(pictures) < SHEET_FACES:
@@ -120,6 +128,7 @@ def _empty_row(text: str, seed: int, preset: str) -> Row:
         "preset": preset,
         "status": "failed",
         "error": None,
+        "intents": {},
         "faces": [],
         "outputs": dict.fromkeys(("edited", "face", "reconstruction", "latent", "sr")),
         "timings_s": common.rounded({}),

@@ -159,6 +159,7 @@ def test_generate_writes_faces_and_a_sheet(launch: Launch, tmp_path: Path) -> No
         ("generate", 6, "ok"),
     ]
     for row in made:
+        assert row["intents"]
         assert Image.open(tmp_path / row["outputs"]["face"]).size == (1024, 1024)
         assert load_file(tmp_path / row["outputs"]["latent"])["ws"].shape == (23, 512)
         assert json.loads((out / f"generated-{row['seed']}.json").read_text()) == row
