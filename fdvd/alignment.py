@@ -114,9 +114,7 @@ class FaceFrame:
         object.__setattr__(self, "_axes", axes)
 
     @classmethod
-    def from_detection(
-        cls, face: DetectedFace, photo_size: tuple[int, int], size: int = CROP_SIZE
-    ) -> FaceFrame:
+    def from_detection(cls, face: DetectedFace, photo_size: tuple[int, int], size: int = CROP_SIZE) -> FaceFrame:
         """The frame of a detected face by FFHQ's rule. photo_size is (width, height)."""
         return cls(ffhq_quad(face.landmarks), photo_size, size, face.box, face.score)
 
@@ -180,9 +178,7 @@ class FaceFrame:
             axes, origin = axes * factor[:, None], origin * factor
         step = axes / self.size
         coefficients = (step[0, 0], step[0, 1], origin[0], step[1, 0], step[1, 1], origin[1])
-        turned = image.transform(
-            (self.size, self.size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC
-        )
+        turned = image.transform((self.size, self.size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         return np.asarray(turned)
 
     def bounds(self) -> tuple[int, int, int, int]:

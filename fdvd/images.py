@@ -76,9 +76,7 @@ class Photo:
         Grey, RGB and 16-bit grey photos, with or without alpha, keep their mode; others become RGB or RGBA.
         """
         if edited.shape != self.rgb.shape or edited.dtype != np.uint8:
-            raise ValueError(
-                f"expected uint8 {list(self.rgb.shape)}, got {edited.dtype} {list(edited.shape)}"
-            )
+            raise ValueError(f"expected uint8 {list(self.rgb.shape)}, got {edited.dtype} {list(edited.shape)}")
         changed = (edited != self.rgb).any(axis=2)
         if not changed.any():
             return self._finished(self.native.copy())
@@ -154,9 +152,7 @@ def _refuse_before_opening(path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the name") from None
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({_reason(error)}); check its name and permissions"
-        ) from None
+        raise InputError(f"{path}: cannot be read ({_reason(error)}); check its name and permissions") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: is a folder; name the photos in it")
     if not stat.S_ISREG(status.st_mode):
@@ -183,9 +179,7 @@ def _unreadable(path: Path) -> InputError:
 
 
 def _too_large(path: Path, what: str) -> InputError:
-    return InputError(
-        f"{path}: has {what}, over the limit of {MAX_MEGAPIXELS} megapixels; make it smaller first"
-    )
+    return InputError(f"{path}: has {what}, over the limit of {MAX_MEGAPIXELS} megapixels; make it smaller first")
 
 
 def load_photo(path: str | os.PathLike[str]) -> Photo:
@@ -236,9 +230,7 @@ def save_png(image: Image.Image, path: str | os.PathLike[str]) -> None:
         if before in _GREY16:
             image = Image.fromarray(np.asarray(image).astype(np.uint16))
         else:
-            image = (
-                Image.fromarray(_to_rgb(image)) if not image.has_transparency_data else image.convert("RGBA")
-            )
+            image = Image.fromarray(_to_rgb(image)) if not image.has_transparency_data else image.convert("RGBA")
         profile = profile if profile and _profile_fits(profile, before, image.mode) else None
     temporary: str | None = None
     try:

@@ -153,8 +153,7 @@ def crop_layer(
     """
     if not photo_crop.shape == reconstruction.shape == edited.shape:
         raise ValueError(
-            f"crop, reconstruction and edit differ in size: {photo_crop.shape}, "
-            f"{reconstruction.shape}, {edited.shape}"
+            f"crop, reconstruction and edit differ in size: {photo_crop.shape}, {reconstruction.shape}, {edited.shape}"
         )
     photo, before, after = _tensor(photo_crop), _tensor(reconstruction), _tensor(edited)
     difference = after - before

@@ -5,7 +5,6 @@ Knows nothing of files or the web: photos come in as arrays and leave as arrays.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,22 +13,16 @@ from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from fdvd.detection import FaceDetector
-from fdvd.pasting import paste
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
 from gan_mapping.refinement import Progress, Refiner
-from gan_mapping.results import EditedFace, EditResult, GeneratedFace, StageTimer
+from gan_mapping.requests import check_strength, check_text, choose_faces
+from gan_mapping.results import EditResult, GeneratedFace, StageTimer
+from gan_mapping.session import EditSession
 from vl_backbone.errors import InputError
 from vl_backbone.protocol import Backbone
-
-MAX_STRENGTH = 5.0
-# Below this share of an intent the sentence is taken not to speak of faces at all.
-NO_INTENT_WARNING = (
-    "The text names nothing this editor can change on a face; the face stays as it is. "
-    'Try for instance "blond hair", "smile" or "without glasses".'
-)
 
 
 class FaceEditor:
@@ -92,35 +85,8 @@ class FaceEditor:
         """
         check_text(text)
         check_strength(strength)
-        steps = self.refine_steps if refine is None else refine
-        if steps < 0:
-            raise InputError(f"refine must be 0 or more steps, got {steps}.")
-        timer = StageTimer()
-        with timer.stage("detect"):
-            frames = self.find_faces(image, face, aligned)
-        with timer.stage("map_text"):
-            intents = self.read(text)
-        warnings = [] if bool(intents.any()) else [NO_INTENT_WARNING]
-        rgb = image
-        faces = []
-        for index, frame in frames:
-            with timer.stage("align"):
-                crop = frame.crop(image)
-            ws = self.invert(crop, steps, timer, progress)
-            with timer.stage("map_text"):
-                offset = self.mappers.offset(ws, intents)
-            with timer.stage("render"):
-                reconstruction = to_uint8(self.generator.render(ws))[0]
-                ws_edited = ws + strength * offset
-                moved = strength != 0 and bool(offset.any())
-                edited = to_uint8(self.generator.render(ws_edited))[0] if moved else reconstruction
-            with timer.stage("paste"):
-                rgb = paste(rgb, frame, reconstruction, edited)
-            with timer.stage("identity"):
-                identity = self._identity(crop, reconstruction, edited)
-            faces.append(EditedFace(index, frame, reconstruction, edited, ws[0], ws_edited[0], identity))
-        named = {name: round(float(v), 3) for name, v in zip(self.mappers.attributes, intents[0], strict=True) if v}
-        return EditResult(rgb, faces, named, timer.seconds, warnings)
+        session = EditSession(self, image, face, refine, aligned=aligned, progress=progress)
+        return session.apply(text, strength)
 
     def generate(self, text: str, n: int = 4, seed: int = 0, truncation_psi: float = 0.75) -> list[GeneratedFace]:
         """n faces that fit the sentence; face i comes from the latent of seed + i, moved as the text says."""
@@ -188,37 +154,3 @@ class FaceEditor:
         chips = torch.cat([aligned_chips(to_batch([crop], None, self.device)) for crop in crops])
         vectors: Tensor = self.identity(chips)
         return vectors
-
-    def _identity(self, crop: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray) -> dict[str, float]:
-        photo, before, after = self.describe_identity([crop, reconstruction, edited])
-        return {
-            "photo_to_reconstruction": round(float((photo - before).norm()), 4),
-            "reconstruction_to_edit": round(float((before - after).norm()), 4),
-        }
-
-
-def check_text(text: str) -> None:
-    """InputError unless the text has something in it."""
-    if not text.strip():
-        raise InputError('The text is empty: say what to change, for instance --text "blond hair".')
-
-
-def check_strength(strength: float) -> None:
-    """InputError unless the strength is a finite number in the useful range."""
-    if not math.isfinite(strength) or abs(strength) > MAX_STRENGTH:
-        raise InputError(f"Strength must be a number between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}, got {strength}.")
-
-
-def choose_faces(face: str | int, count: int) -> Sequence[int]:
-    """ "largest", "all" or an index -> indices among `count` faces sorted largest first."""
-    if face == "all":
-        return range(count)
-    if face == "largest":
-        return [0]
-    try:
-        index = int(face)
-    except ValueError:
-        raise InputError(f'face must be "largest", "all" or a number, got {face!r}.') from None
-    if not 0 <= index < count:
-        raise InputError(f"There is no face {index}: {count} found, numbered from 0 (the largest).")
-    return [index]

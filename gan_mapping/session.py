@@ -11,6 +11,7 @@ from torch import Tensor
 from fdvd.alignment import FaceFrame
 from fdvd.pasting import paste
 from gan_mapping.images import to_uint8
+from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import EditedFace, EditResult, StageTimer
 from vl_backbone.errors import InputError
 
@@ -72,8 +73,6 @@ class EditSession:
 
     def apply(self, text: str, strength: float = 1.0) -> EditResult:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError."""
-        from gan_mapping.editing import NO_INTENT_WARNING, check_strength, check_text
-
         check_text(text)
         check_strength(strength)
         editor = self.editor

@@ -130,7 +130,7 @@ class PhotoEditor:
         import torch
 
         from fdvd.images import load_photo
-        from gan_mapping.editing import check_strength, check_text
+        from gan_mapping.requests import check_strength, check_text
 
         settings = self.settings
         check_text(settings.text)

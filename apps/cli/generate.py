@@ -39,8 +39,8 @@ def generate(
     with common.exit_codes(debug):
         common.check_device_name(device)
         with common.console.status("Starting."):
-            from gan_mapping.editing import check_text
             from gan_mapping.presets import load_preset
+            from gan_mapping.requests import check_text
 
             load_preset(preset)
         common.output_folder(out)
@@ -57,7 +57,7 @@ def generate(
 
 def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json: bool, debug: bool) -> int:
     """Makes one face per seed and the sheet; returns how many failed."""
-    from gan_mapping.editing import NO_INTENT_WARNING
+    from gan_mapping.requests import NO_INTENT_WARNING
 
     failed = 0
     named = zip(editor.mappers.attributes, editor.read(empty["text"])[0].tolist(), strict=True)

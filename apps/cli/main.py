@@ -6,6 +6,7 @@ import typer
 
 from apps.cli import edit, generate, serve
 from apps.cli.common import quiet_libraries
+from apps.cli.train import train_app
 from apps.cli.weights import weights_app
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app.command("edit")(edit.edit)
 app.command("generate")(generate.generate)
 app.command("serve")(serve.serve)
 app.add_typer(weights_app, name="weights")
+app.add_typer(train_app, name="train")
 
 
 def run() -> None:

@@ -24,9 +24,7 @@ WEIGHTS_EXIT_CODE = 3
 _STATE_STYLES = {WeightState.READY: "green", WeightState.MISSING: "yellow", WeightState.CORRUPT: "red"}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per file on standard output.")]
-NamesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Names as in `vilaface weights list`; default: all.")
-]
+NamesArgument = Annotated[list[str] | None, typer.Argument(help="Names as in `vilaface weights list`; default: all.")]
 
 
 @weights_app.command("list")
@@ -43,9 +41,7 @@ def list_weights(as_json: JsonOption = False) -> None:
 @weights_app.command("fetch")
 def fetch_weights(
     names: NamesArgument = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Say nothing when all files are here already.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all files are here already.")] = False,
 ) -> None:
     """Get the weight files that are missing or damaged; quick when all are here."""
     console = Console(stderr=True)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from apps.cli.common import understood
 from fdvd.images import Photo, load_photo, save_png
-from gan_mapping.editing import check_strength, check_text
+from gan_mapping.requests import check_strength, check_text
 from gan_mapping.session import EditSession
 from vl_backbone.errors import InputError, VilaFaceError
 

@@ -204,8 +204,7 @@ class FaceDetector(nn.Module):
         x1, y1 = np.minimum(limits[:, 2], width), np.minimum(limits[:, 3], height)
         touching = np.flatnonzero((x1 > x0) & (y1 > y0))
         patches = [
-            F.interpolate(image[:, :, y0[k] : y1[k], x0[k] : x1[k]], (size, size), mode="area")
-            for k in touching
+            F.interpolate(image[:, :, y0[k] : y1[k], x0[k] : x1[k]], (size, size), mode="area") for k in touching
         ]
         if not patches:
             return image.new_zeros((0, 3, size, size)), boxes[touching]

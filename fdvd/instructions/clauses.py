@@ -126,9 +126,7 @@ def bare(form: Form, rng: Random) -> str:
     """A fragment: 'red hair', 'no beard', 'older', 'smiling'."""
     match form.kind:
         case "nonp":
-            return rng.choice(
-                (f"no {form.text}", f"no {form.text}", f"no more {form.text}", without(form, rng))
-            )
+            return rng.choice((f"no {form.text}", f"no {form.text}", f"no more {form.text}", without(form, rng)))
         case "noun":
             return rng.choice((noun_phrase(form), f"as {noun_phrase(form)}", form.text))
         case "vp":
@@ -208,9 +206,7 @@ def command(form: Form, rng: Random) -> str:
             return f"{rng.choice(verbs)} {text}"
         case "novp":
             stop = f"make $obj stop {gerund(text)}"
-            return rng.choice(
-                (stop, stop, f"don't let $obj {text}", f"have $obj not {text}", f"make $obj not {text}")
-            )
+            return rng.choice((stop, stop, f"don't let $obj {text}", f"have $obj not {text}", f"make $obj not {text}"))
         case "noun":
             verbs = (
                 "turn $obj into",

@@ -36,15 +36,11 @@ def description(head: str, forms: Sequence[Form], rng: Random) -> str:
     text = " ".join([*before, head])
     text = article(text) if rng.random() < 0.93 else text
     if with_:
-        worn = all(is_worn(form) for form in forms if form.kind == "np") and not any(
-            w.startswith("no ") for w in with_
-        )
+        worn = all(is_worn(form) for form in forms if form.kind == "np") and not any(w.startswith("no ") for w in with_)
         text += f" {'wearing' if worn and rng.random() < 0.6 else 'with'} {enumerate_words(with_)}"
     for index, part in enumerate(after):
         text += (
-            " "
-            if index == 0 and rng.random() < 0.8
-            else rng.choice((", ", " and ", ", ") if index else (", ",))
+            " " if index == 0 and rng.random() < 0.8 else rng.choice((", ", " and ", ", ") if index else (", ",))
         ) + part
     return text
 
@@ -59,9 +55,7 @@ def join(parts: Sequence[str], forms: Sequence[Form], rng: Random) -> str:
         if turned and rng.random() < 0.5:
             link = rng.choice((" but ", ", but ", " and ", " yet "))
         elif index == len(parts) - 1:
-            link = rng.choice(
-                (" and ", " and ", " and ", ", ", ", and ", " and also ", " plus ", " while also ")
-            )
+            link = rng.choice((" and ", " and ", " and ", ", ", ", and ", " and also ", " plus ", " while also "))
             link = " and " if link == " while also " else link
         else:
             link = rng.choice((", ", ", ", ", ", " and "))

@@ -9,9 +9,7 @@ _AN = re.compile(r"(?:[aeio]|u(?!ni|se|ti|ro|k)|unin|unim|hour|honest|heir|8\d|1
 _A = re.compile(r"(?:one\b|once|eu)", re.IGNORECASE)
 _IRREGULAR = {"be": "is", "have": "has", "do": "does", "go": "goes"}
 _GERUND = {"be": "being", "lie": "lying", "age": "ageing", "dye": "dyeing"}
-_DOUBLED = re.compile(
-    r"(?:put|get|stop|cut|grin|let|crop|shut|slim|drop|quit|begin|trim|forget|skip|chop|tan)$"
-)
+_DOUBLED = re.compile(r"(?:put|get|stop|cut|grin|let|crop|shut|slim|drop|quit|begin|trim|forget|skip|chop|tan)$")
 _MASS = re.compile(
     r"\b(?:hair|skin|makeup|make-up|jewell?e?ry|stubble|scruff|lipstick|gloss|mascara|eyeliner|eye shadow"
     r"|eyewear|headgear|redness|paleness|fat|puffiness|foundation|colour|growth|laughter|weight|flab|loss|squint)\b"

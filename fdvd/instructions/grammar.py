@@ -111,9 +111,7 @@ class Instruction:
 
 
 @functools.cache
-def _table() -> tuple[
-    tuple[Bucket, ...], tuple[float, ...], dict[tuple[Bucket, str], tuple[list[Form], list[float]]]
-]:
+def _table() -> tuple[tuple[Bucket, ...], tuple[float, ...], dict[tuple[Bucket, str], tuple[list[Form], list[float]]]]:
     """Buckets with cumulative weights, and per bucket and style the forms with cumulative weights."""
     lexicon = {**load(), _COMBO: hair_combinations()}
     weights = [2.0 if bucket[0] in _COMMON or bucket == _COMBO else 1.0 for bucket in lexicon]
@@ -154,15 +152,9 @@ def _merge(forms: Sequence[Form]) -> Intents:
 
 def _bare(forms: Sequence[Form], rng: Random) -> str:
     text = compose.join([clauses.bare(form, rng) for form in forms], forms, rng)
-    if (
-        rng.random() < 0.15
-        and forms[0].kind in ("np", "noun")
-        and not text.startswith(("with", "as ", "wearing"))
-    ):
+    if rng.random() < 0.15 and forms[0].kind in ("np", "noun") and not text.startswith(("with", "as ", "wearing")):
         return (
-            rng.choice(
-                ("I want ", "how about ", "what about ", "the same person with ", "same face but ", "try ")
-            )
+            rng.choice(("I want ", "how about ", "what about ", "the same person with ", "same face but ", "try "))
             + text
         )
     return text
@@ -219,9 +211,7 @@ def _instead(rng: Random) -> tuple[str, Intents] | None:
     ))  # fmt: skip
     lexicon = load()
     new = [f for f in lexicon[one, 1] if f.kind == "np" and "$" not in f.text and set(f.intents) == {one}]
-    old = [
-        f for f in lexicon[other, -1] if f.kind == "nonp" and "$" not in f.text and set(f.intents) == {other}
-    ]
+    old = [f for f in lexicon[other, -1] if f.kind == "nonp" and "$" not in f.text and set(f.intents) == {other}]
     if not new or not old:
         return None
     first, second = rng.choice(new), rng.choice(old)
@@ -256,10 +246,7 @@ def _describe(forms: Sequence[Form], rng: Random) -> tuple[str, Intents]:
             head = "person"
     text = compose.description(head, forms, rng)
     if rng.random() < 0.15:
-        text = (
-            rng.choice(("a photo of ", "a picture of ", "a portrait of ", "show me ", "I want to see "))
-            + text
-        )
+        text = rng.choice(("a photo of ", "a picture of ", "a portrait of ", "show me ", "I want to see ")) + text
     elif rng.random() < 0.1 and not has_noun:
         text = rng.choice(("turn $obj into ", "make $obj look like ", "draw $obj as ")) + text
     return text, intents
@@ -298,10 +285,7 @@ def sample(rng: Random | np.random.Generator | int, n: int) -> list[Instruction]
         rng = Random(int(rng.integers(2**63)))
     elif not isinstance(rng, Random):
         rng = Random(rng)
-    return [
-        Instruction(neutral.sentence(rng), {}) if rng.random() < NEUTRAL_SHARE else _edit(rng)
-        for _ in range(n)
-    ]
+    return [Instruction(neutral.sentence(rng), {}) if rng.random() < NEUTRAL_SHARE else _edit(rng) for _ in range(n)]
 
 
 __all__ = ["NEUTRAL_SHARE", "Instruction", "sample"]

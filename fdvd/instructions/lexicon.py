@@ -78,9 +78,7 @@ def load() -> dict[Bucket, list[Form]]:
 def _check(entry: dict[str, Any]) -> None:
     strange = entry.keys() - _KEYS
     names = set(entry["is"]) | set(entry.get("neg") or {})
-    wrong = [
-        item for key in POSITIVE_KEYS | {"rm"} for item in entry.get(key, ()) if not isinstance(item, str)
-    ]
+    wrong = [item for key in POSITIVE_KEYS | {"rm"} for item in entry.get(key, ()) if not isinstance(item, str)]
     if strange or wrong or not names <= set(ATTRIBUTES):
         raise ValueError(f"bad lexicon entry {entry['is']}: {strange or wrong or names}")
 
@@ -130,9 +128,7 @@ def _expand(entry: dict[str, Any]) -> list[Form]:
     for text in entry.get("cmp", ()):
         forms += _degrees(text, intents, "adj", STRONG_CMP)
     for text in entry.get("cmpnp", ()):
-        forms += [
-            Form("np", f.text, f.intents, worn, f.weight) for f in _degrees(text, intents, "np", STRONG_CMP)
-        ]
+        forms += [Form("np", f.text, f.intents, worn, f.weight) for f in _degrees(text, intents, "np", STRONG_CMP)]
     for kind in ("vp", "imp", "noun", "bare"):
         for text in entry.get(kind, ()):
             forms += _years(kind, text, intents) if "$n" in text else [Form(kind, text, intents)]
@@ -149,14 +145,10 @@ def _negated(entry: dict[str, Any], intents: Intents, worn: bool) -> list[Form]:
     for text in (text for text in entry.get("adj", ()) if not text.startswith(("not ", "less "))):
         forms.append(Form("novp", f"look {text}", intents, weight=0.15))
         forms.append(Form("notadj", f"not {text}", intents))
-        forms += [
-            Form("notadj", f"{words} {text}", intents, weight=0.3) for words in ("no longer", "not at all")
-        ]
+        forms += [Form("notadj", f"{words} {text}", intents, weight=0.3) for words in ("no longer", "not at all")]
         if entry.get("grad"):
             forms.append(Form("notadj", f"less {text}", intents, weight=0.5))
-            forms += [
-                Form("notadj", f"{word} less {text}", half, weight=0.15) for word in ("a bit", "slightly")
-            ]
+            forms += [Form("notadj", f"{word} less {text}", half, weight=0.15) for word in ("a bit", "slightly")]
             forms.append(Form("notadj", f"not so {text}", intents, weight=0.3))
     forms += [Form("novp", text, intents, weight=0.4) for text in entry.get("vp", ())]
     forms += [Form("bare", f"not {gerund(text)}", intents, weight=0.3) for text in entry.get("vp", ())]
@@ -220,15 +212,9 @@ def _conflicts() -> dict[Bucket, frozenset[Bucket]]:
     groups: list[list[Bucket]] = [
         [(name, 1) for name in hair_colors],
         [(name, 1) for name in ("straight_hair", "wavy_hair", "curly_hair", "bald")],
-        *(
-            [("bald", 1), other]
-            for other in (("long_hair", 1), ("long_hair", -1), ("bangs", 1), ("receding", 1))
-        ),
+        *([("bald", 1), other] for other in (("long_hair", 1), ("long_hair", -1), ("bangs", 1), ("receding", 1))),
         *([("bald", 1), other] for other in (("receding", -1), ("bangs", -1))),
-        *(
-            [("bald", 1), (name, -1)]
-            for name in (*hair_colors[:5], "straight_hair", "wavy_hair", "curly_hair")
-        ),
+        *([("bald", 1), (name, -1)] for name in (*hair_colors[:5], "straight_hair", "wavy_hair", "curly_hair")),
         [("bangs", 1), ("receding", 1)],
         [("glasses", 1), ("sunglasses", 1)],
         [("look_left", 1), ("look_right", 1)],
@@ -245,10 +231,7 @@ def _conflicts() -> dict[Bucket, frozenset[Bucket]]:
         [("age", -1), ("wrinkles", 1)],
         [("age", -1), ("gray_hair", 1)],
         [("age", 1), ("child", 1)],
-        *(
-            [("child", 1), (name, 1)]
-            for name in (*shaved, "wrinkles", "gray_hair", "bald", "receding", "bags")
-        ),
+        *([("child", 1), (name, 1)] for name in (*shaved, "wrinkles", "gray_hair", "bald", "receding", "bags")),
         *([("male", -1), (name, 1)] for name in shaved),
     ]
     table: dict[Bucket, set[Bucket]] = defaultdict(set)

@@ -55,14 +55,8 @@ PERSONS: tuple[Person, ...] = (
     *([SHE] * 9),
     *([THEY] * 4),
     *([Person("I", "me", "my", "first")] * 3),
-    *(
-        Person(f"the {noun}", f"the {noun}", "his")
-        for noun in ("man", "guy", "boy", "gentleman", "old man", "dude")
-    ),
-    *(
-        Person(f"the {noun}", f"the {noun}", "her")
-        for noun in ("woman", "lady", "girl", "old lady", "young woman")
-    ),
+    *(Person(f"the {noun}", f"the {noun}", "his") for noun in ("man", "guy", "boy", "gentleman", "old man", "dude")),
+    *(Person(f"the {noun}", f"the {noun}", "her") for noun in ("woman", "lady", "girl", "old lady", "young woman")),
     *(Person(f"{the} person", f"{the} person", "their") for the in ("this", "the", "that", "this")),
     *(Person(f"this {noun}", f"this {noun}", "his") for noun in ("man", "guy")),
     *(Person(f"this {noun}", f"this {noun}", "her") for noun in ("woman", "lady", "girl")),

@@ -17,10 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from gan_mapping.checkpoint import WEIGHTS_DIR
 from gan_mapping.losses.face_network import FaceNetwork
 from gan_mapping.training.attributes import fit_logistic, fit_standardiser
 from vl_backbone.errors import WeightsError
 
+JUDGE_FILE = WEIGHTS_DIR / "judge.safetensors"
 JUDGE_SIZE = 200
 COMPONENTS = 500
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from fdvd.attributes import DATA_DIR
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, MobileStyleGAN
 from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
 from gan_mapping.generators.protocol import Generator
@@ -16,7 +15,7 @@ from vl_backbone.assets import WeightStore
 from vl_backbone.errors import InputError
 
 MOBILE_STYLEGAN = "mobile-stylegan-ffhq"
-W_MEAN_FILE = Path(__file__).parent.parent / "weights" / "mobile-stylegan-ffhq.w_mean.npy"
+W_MEAN_FILE = DATA_DIR / "w_mean.npy"
 
 
 class MobileStyleGANGenerator:

@@ -1,7 +1,7 @@
 """Closing the loop: render small edits, ask the picture classifier what really changed, and mend the directions.
 
 A linear probe of the latent only predicts what a step does. Here every direction is tried on faces of the
-training split, separately in five groups of layers, and the measured change of every attribute decides how
+training split, separately in three groups of layers, and the measured change of every attribute decides how
 much each group of layers contributes and how long the step is.
 """
 
@@ -15,14 +15,8 @@ from torch import Tensor
 
 from gan_mapping.training.attributes import may_follow
 
-# Rows of w+ by resolution: 4-8, 16, 32, 64, and 128-1024 (MobileStyleGAN's 23 rows).
-LAYER_GROUPS: tuple[tuple[int, ...], ...] = (
-    tuple(range(0, 4)),
-    tuple(range(4, 7)),
-    tuple(range(7, 10)),
-    tuple(range(10, 13)),
-    tuple(range(13, 23)),
-)
+# Rows of w+ by resolution: coarse 4-16, middle 32-64, fine 128-1024 (MobileStyleGAN's 23 rows).
+LAYER_GROUPS: tuple[tuple[int, ...], ...] = (tuple(range(0, 7)), tuple(range(7, 13)), tuple(range(13, 23)))
 
 Scorer = Callable[[Tensor], Tensor]  # ws [B, num_ws, w_dim] -> picture scores [B, A]
 
@@ -36,18 +30,16 @@ class Calibration:
 
 
 def measure_groups(directions: Tensor, latents: Tensor, score: Scorer, num_ws: int, step: float) -> Tensor:
-    """Mean change of every score per unit step: directions [A, w_dim], latents [N, w_dim] -> [A, groups, A].
-
-    Each face is moved both ways by half the step, so that the change is measured around where faces are.
-    """
+    """Mean change of every score per unit step: directions [A, w_dim], latents [N, w_dim] -> [A, groups, A]."""
     count = len(directions)
     response = torch.zeros(count, len(LAYER_GROUPS), count)
     base = latents[:, None].repeat(1, num_ws, 1)
+    before = score(base)
     for a in range(count):
         for g, rows in enumerate(LAYER_GROUPS):
             shift = torch.zeros_like(base)
-            shift[:, list(rows)] = directions[a] * step / 2
-            response[a, g] = (score(base + shift) - score(base - shift)).mean(0) / step
+            shift[:, list(rows)] = directions[a] * step
+            response[a, g] = (score(base + shift) - before).mean(0) / step
     return response
 
 

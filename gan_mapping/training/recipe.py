@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor
 
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
-from fdvd.instructions import load_heldout, sample
+from fdvd.instructions import load_heldout, sample, telegrams
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import OffsetMapper
@@ -34,6 +34,8 @@ from vl_backbone.protocol import Backbone
 Report = Callable[[str], None]
 # Intents on these axes are a change from where the face is; on all others a place to reach.
 RELATIVE_AXES = ("age",)
+# The grammar hardly ever says a bare noun; people mostly do.
+TELEGRAM_COPIES = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class RecipeConfig:
     rank: int = 192
     validation_faces: int = 200
     components: int = 800
-    calibration_faces: int = 8
+    calibration_faces: int = 6
     calibration_step: float = 1.0
     sentences: int = 40_000
     text_epochs: int = 20
@@ -115,7 +117,8 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
 
     offset = _fit_offset(config, views[0], latents, seeds, fit, backbone, generator, say)
     held_texts = {row.text.lower() for row in load_heldout()}
-    sentences = [s for s in sample(1, config.sentences) if s.text.lower() not in held_texts]
+    written = [*sample(1, config.sentences), *telegrams() * TELEGRAM_COPIES]
+    sentences = [s for s in written if s.text.lower() not in held_texts]
     figures["sentences"] = len(sentences)
     states = encode_sentences([s.text for s in sentences], backbone)
     text = fit_text(

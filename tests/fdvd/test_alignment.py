@@ -124,9 +124,7 @@ def test_aligned_pictures_of_any_size(height: int, width: int) -> None:
     side=st.floats(150, 900),
     centre=st.tuples(st.floats(100, 700), st.floats(100, 500)),
 )
-def test_every_crop_pixel_is_the_photo_at_its_place(
-    degrees: float, side: float, centre: tuple[float, float]
-) -> None:
+def test_every_crop_pixel_is_the_photo_at_its_place(degrees: float, side: float, centre: tuple[float, float]) -> None:
     photo = _smooth(600, 800)
     frame = FaceFrame(_square(centre, side, degrees), (800, 600), size=256)
     crop = frame.crop(photo)

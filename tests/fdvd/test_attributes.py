@@ -56,9 +56,7 @@ def test_values_of_one_row(tmp_path: Path) -> None:
 
 
 def test_hidden_and_bald_hair(tmp_path: Path) -> None:
-    labels = parse_labels(
-        write(tmp_path, "1,F,teen,hidden,none,medium,hat dark\n2,M,young,bald,none,bald,\n")
-    )
+    labels = parse_labels(write(tmp_path, "1,F,teen,hidden,none,medium,hat dark\n2,M,young,bald,none,bald,\n"))
     assert labels[1]["black_hair"] is None and labels[1]["bald"] is None and labels[1]["dark_skin"] == 1
     assert labels[1]["long_hair"] == 0.5 and labels[1]["age"] == 0.25
     assert labels[2]["bald"] == 1 and labels[2]["brown_hair"] is None and labels[2]["long_hair"] is None

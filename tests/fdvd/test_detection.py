@@ -63,9 +63,7 @@ def test_several_faces_largest_first(detector: FaceDetector, astronaut: Picture)
     assert faces[0].box[0] > 320 and faces[1].box[1] < 100 and faces[2].box[1] > 400
 
 
-def test_small_face_in_a_large_photo_needs_the_second_pass(
-    detector: FaceDetector, astronaut: Picture
-) -> None:
+def test_small_face_in_a_large_photo_needs_the_second_pass(detector: FaceDetector, astronaut: Picture) -> None:
     photo = np.full((1500, 2000, 3), 128, dtype=np.uint8)
     photo[700:850, 1000:1150] = _resized(astronaut, 150, 150)
     (face,) = detector.detect(photo)

@@ -220,9 +220,7 @@ def test_bad_files_get_one_sentence(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), name=st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]))
-def test_damaged_bytes_never_crash(
-    data: st.DataObject, name: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_damaged_bytes_never_crash(data: st.DataObject, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "a.bin"
     Image.fromarray(COLOURS[..., :3]).save(path, format=name)
     content = bytearray(path.read_bytes())
@@ -255,9 +253,7 @@ def test_the_colour_profile_stays_with_the_mode(tmp_path: Path) -> None:
                 assert (saved.info.get("icc_profile") == profile) is kept
 
 
-def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "new" / "a.png"
     save_png(Image.new("RGB", (4, 4), "red"), target)
     assert target.stat().st_mode & 0o444
@@ -285,9 +281,7 @@ def test_stems() -> None:
     assert stems([".png", "CON.png", "a:b?.png", "née.png"]) == ["png", "_CON", "a_b_", "née"]
 
 
-@given(
-    st.lists(st.text(st.characters(codec=None), max_size=150).map(lambda t: t.replace("\0", "")), max_size=8)
-)
+@given(st.lists(st.text(st.characters(codec=None), max_size=150).map(lambda t: t.replace("\0", "")), max_size=8))
 def test_stems_are_unique_and_safe(names: list[str]) -> None:
     result = stems(names)
     assert len({name.casefold() for name in result}) == len(names)

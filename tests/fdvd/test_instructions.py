@@ -21,9 +21,7 @@ def drawn() -> list[Instruction]:
 
 def lexicon_intents(text: str, kind: str) -> dict[str, float]:
     """The intents of a phrase of the lexicon."""
-    found = [
-        form.intents for forms in load().values() for form in forms if (form.text, form.kind) == (text, kind)
-    ]
+    found = [form.intents for forms in load().values() for form in forms if (form.text, form.kind) == (text, kind)]
     assert found, f"{kind} {text!r} is not in the lexicon"
     return found[0]
 
@@ -47,9 +45,7 @@ def test_sentences_are_whole(drawn: list[Instruction]) -> None:
 def test_articles(drawn: list[Instruction]) -> None:
     for item in drawn:
         bad = re.search(r"\b(?:a [aei]\w|an [bcdfgjklmnpqrstvwxz]\w|an? an? )", item.text)
-        assert (
-            bad is None or "european" in item.text.lower() or "a one" in item.text or "a eu" in item.text
-        ), item.text
+        assert bad is None or "european" in item.text.lower() or "a one" in item.text or "a eu" in item.text, item.text
 
 
 def test_intents_are_legal(drawn: list[Instruction]) -> None:
@@ -94,9 +90,7 @@ def test_traps_and_kept_things_never_carry_intents(drawn: list[Instruction]) -> 
     for item in drawn:
         if item.intents:
             assert item.text.lower().rstrip(".!") not in fixed, item
-            assert not re.match(
-                r"(?:keep|leave) (?:the|her|his|their) \w+( as it is| alone)?[.!]?$", item.text.lower()
-            )
+            assert not re.match(r"(?:keep|leave) (?:the|her|his|their) \w+( as it is| alone)?[.!]?$", item.text.lower())
 
 
 @pytest.mark.parametrize(
@@ -147,11 +141,7 @@ def test_morphology() -> None:
     assert article("old man") == "an old man" and article("unicorn") == "a unicorn"
     assert article("80-year-old") == "an 80-year-old" and article("unhappy face") == "an unhappy face"
     assert article("European") == "a European" and article("Asian person") == "an Asian person"
-    assert (
-        indefinite("hat") == "a hat"
-        and indefinite("glasses") == "glasses"
-        and indefinite("red hair") == "red hair"
-    )
+    assert indefinite("hat") == "a hat" and indefinite("glasses") == "glasses" and indefinite("red hair") == "red hair"
     assert indefinite("receding hairline") == "a receding hairline"
     assert third_person("have red hair") == "has red hair" and third_person("blush") == "blushes"
     assert gerund("put on a hat") == "putting on a hat" and gerund("smile") == "smiling"
@@ -162,15 +152,11 @@ def test_held_out_set() -> None:
     held = load_heldout()
     groups = Counter(item.group for item in held)
     assert len(held) >= 250 and len({item.text for item in held}) == len(held)
-    assert (
-        groups["neg"] >= 50 and groups["multi"] >= 50 and groups["degree"] >= 40 and groups["neutral"] >= 50
-    )
+    assert groups["neg"] >= 50 and groups["multi"] >= 50 and groups["degree"] >= 40 and groups["neutral"] >= 50
     for item in held:
         assert bool(item.want) == (item.group != "neutral"), item
         for bucket in signs({name: float(sign) for name, sign in item.want.items()}):
-            assert CONFLICTS.get(bucket, frozenset()).isdisjoint(
-                signs({k: float(v) for k, v in item.want.items()})
-            )
+            assert CONFLICTS.get(bucket, frozenset()).isdisjoint(signs({k: float(v) for k, v in item.want.items()}))
     positive = {name for item in held for name, sign in item.want.items() if sign > 0}
     assert positive == set(ATTRIBUTES)
 

@@ -45,9 +45,7 @@ class Writer:
         self._constants += 1
         self.expected[key] = torch.from_numpy(VALUES[offset : offset + count].reshape(shape))
         text = ", ".join(map(str, stored))
-        return self.node(
-            "Const", name, element_type="f32", shape=text, offset=str(4 * offset), size=str(4 * count)
-        )
+        return self.node("Const", name, element_type="f32", shape=text, offset=str(4 * offset), size=str(4 * count))
 
     def xml(self) -> bytes:
         return ElementTree.tostring(self.net)
@@ -88,9 +86,7 @@ def synthesis_writer() -> Writer:
                 f"noise_{key}", f"{key}.noise", (1, 1, resolution, resolution), (resolution, resolution)
             )
             value = writer.node("Add", f"Noise_{key}", value, noise)
-        bias_name = (
-            key.replace("synthesis.", "m.").replace("blocks", "layers").replace("m.to_", "m.layers.6.to_")
-        )
+        bias_name = key.replace("synthesis.", "m.").replace("blocks", "layers").replace("m.to_", "m.layers.6.to_")
         bias = writer.constant(f"{bias_name}.bias", f"{key}.bias", (1, shape[0], 1, 1), (shape[0],))
         return writer.node("Add", f"Bias_{key}", value, bias)
 
@@ -170,9 +166,7 @@ def test_changed_graphs_are_refused(files: dict[str, bytes], old: bytes, new: by
         convert_mobile_stylegan(files | {"SynthesisNetwork.xml": changed})
 
 
-@pytest.mark.parametrize(
-    "content", [b"", VALUES[:1000].tobytes(), np.full(NUM_FLOATS, np.nan, "<f4").tobytes()]
-)
+@pytest.mark.parametrize("content", [b"", VALUES[:1000].tobytes(), np.full(NUM_FLOATS, np.nan, "<f4").tobytes()])
 def test_damaged_values_are_refused(files: dict[str, bytes], content: bytes) -> None:
     with pytest.raises(WeightsError, match="MappingNetwork"):
         convert_mobile_stylegan(files | {"MappingNetwork.bin": content})

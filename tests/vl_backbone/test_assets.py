@@ -125,9 +125,7 @@ def test_wrong_entries_are_refused(tmp_path: Path, change: dict[str, Any]) -> No
         make_table(make_wheel(tmp_path), **change)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "3", "- 3", "- {name: x}", "a: [", "- {name: x, colour: red}", "- null"]
-)
+@pytest.mark.parametrize("text", ["", "3", "- 3", "- {name: x}", "a: [", "- {name: x, colour: red}", "- null"])
 def test_malformed_tables_are_refused(text: str) -> None:
     with pytest.raises(WeightsError):
         parse_table(text)
@@ -281,9 +279,7 @@ def test_a_file_is_whole_or_absent_when_writing_fails(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["weights"]
 
 
-def test_a_killed_fetch_leaves_no_half_file_and_no_lock(
-    store: WeightStore, pip_calls: list[list[str]]
-) -> None:
+def test_a_killed_fetch_leaves_no_half_file_and_no_lock(store: WeightStore, pip_calls: list[list[str]]) -> None:
     """A process is killed (SIGKILL) in the middle of writing, while it holds the lock."""
     script = """
         import sys
@@ -309,9 +305,7 @@ def test_a_killed_fetch_leaves_no_half_file_and_no_lock(
     assert not list(store.home.rglob(f".*{PARTIAL_SUFFIX}"))
 
 
-def test_a_cut_off_fetch_goes_on_with_the_missing_file(
-    store: WeightStore, pip_calls: list[list[str]]
-) -> None:
+def test_a_cut_off_fetch_goes_on_with_the_missing_file(store: WeightStore, pip_calls: list[list[str]]) -> None:
     def interrupt(message: str) -> None:
         if message.startswith("Stored tiny "):
             raise KeyboardInterrupt

@@ -134,9 +134,7 @@ def test_torch_files_are_never_executed(tmp_path: Path) -> None:
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize(
-    "content", [[torch.zeros(1)], {}, {"a": 1}, {1: torch.zeros(1)}, torch.zeros(1), None]
-)
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {}, {"a": 1}, {1: torch.zeros(1)}, torch.zeros(1), None])
 def test_torch_files_with_something_else_are_refused(content: Any) -> None:
     with pytest.raises(WeightsError):
         converters.torch_state_dict({"net.pth": torch_file(content)})
@@ -150,9 +148,7 @@ def test_truncated_torch_files_are_refused() -> None:
 
 
 def test_mtcnn_parts_are_merged_under_prefixes() -> None:
-    parts = {
-        f"{name}net.pt": torch_file({"w": torch.full((2,), float(index))}) for index, name in enumerate("pro")
-    }
+    parts = {f"{name}net.pt": torch_file({"w": torch.full((2,), float(index))}) for index, name in enumerate("pro")}
     state = converters.mtcnn(parts)
     assert {key: value[0].item() for key, value in state.items()} == {"pnet.w": 0, "rnet.w": 1, "onet.w": 2}
     del parts["onet.pt"]

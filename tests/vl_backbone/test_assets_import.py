@@ -81,9 +81,7 @@ def test_hostile_files_are_refused_and_leave_nothing(store: WeightStore, tmp_pat
     for file in hostile_files(folder).values():
         with pytest.raises(WeightsError):
             store.import_file(file, "mine")
-        assert not store.home.exists() or [each.name for each in store.home.rglob("*") if each.is_file()] == [
-            ".lock"
-        ]
+        assert not store.home.exists() or [each.name for each in store.home.rglob("*") if each.is_file()] == [".lock"]
 
 
 @pytest.mark.parametrize(

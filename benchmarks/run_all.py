@@ -1,0 +1,21 @@
+"""All benchmarks, one after the other (`make bench`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = ("speed.py", "reconstruction.py", "edit_quality.py")
+
+
+def main() -> int:
+    failed = 0
+    for script in SCRIPTS:
+        print(f"\n== {script}", flush=True)
+        failed |= subprocess.run([sys.executable, str(Path(__file__).parent / script)], check=False).returncode
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The shortest wishes people type: a bare noun, or a noun with one word of command. Deterministic, no chance."""
+
+from __future__ import annotations
+
+from fdvd.instructions.grammar import Instruction
+
+# noun -> (article, attributes it names)
+NOUNS: dict[str, tuple[str, dict[str, float]]] = {
+    "beard": ("a", {"beard": 1.0}),
+    "full beard": ("a", {"beard": 1.0}),
+    "mustache": ("a", {"mustache": 1.0}),
+    "moustache": ("a", {"mustache": 1.0}),
+    "goatee": ("a", {"goatee": 1.0}),
+    "stubble": ("", {"stubble": 1.0}),
+    "hat": ("a", {"hat": 1.0}),
+    "cap": ("a", {"hat": 1.0}),
+    "beanie": ("a", {"hat": 1.0}),
+    "glasses": ("", {"glasses": 1.0}),
+    "eyeglasses": ("", {"glasses": 1.0}),
+    "spectacles": ("", {"glasses": 1.0}),
+    "sunglasses": ("", {"sunglasses": 1.0}),
+    "shades": ("", {"sunglasses": 1.0}),
+    "smile": ("a", {"smile": 1.0}),
+    "grin": ("a", {"smile": 1.0, "teeth": 1.0}),
+    "frown": ("a", {"frown": 1.0}),
+    "bangs": ("", {"bangs": 1.0}),
+    "fringe": ("a", {"bangs": 1.0}),
+    "lipstick": ("", {"lipstick": 1.0}),
+    "makeup": ("", {"makeup": 1.0}),
+    "make-up": ("", {"makeup": 1.0}),
+    "earrings": ("", {"earrings": 1.0}),
+    "necklace": ("a", {"necklace": 1.0}),
+    "wrinkles": ("", {"wrinkles": 1.0}),
+    "double chin": ("a", {"doublechin": 1.0}),
+    "rosy cheeks": ("", {"rosy": 1.0}),
+    "blond hair": ("", {"blond_hair": 1.0}),
+    "blonde hair": ("", {"blond_hair": 1.0}),
+    "black hair": ("", {"black_hair": 1.0}),
+    "brown hair": ("", {"brown_hair": 1.0}),
+    "red hair": ("", {"red_hair": 1.0}),
+    "gray hair": ("", {"gray_hair": 1.0}),
+    "grey hair": ("", {"gray_hair": 1.0}),
+    "white hair": ("", {"gray_hair": 1.5}),
+    "curly hair": ("", {"curly_hair": 1.0}),
+    "wavy hair": ("", {"wavy_hair": 1.0}),
+    "straight hair": ("", {"straight_hair": 1.0}),
+    "long hair": ("", {"long_hair": 1.0}),
+    "short hair": ("", {"long_hair": -1.0}),
+    "big lips": ("", {"big_lips": 1.0}),
+    "big nose": ("a", {"big_nose": 1.0}),
+    "bushy eyebrows": ("", {"bushy_brows": 1.0}),
+}
+WANTED = (
+    "{x}",
+    "{X}",
+    "{x}.",
+    "{x}!",
+    "{U}",
+    "{ax}",
+    "with {ax}",
+    "add {ax}",
+    "add {x}",
+    "more {x}",
+    "give {ax}",
+    "has {ax}",
+)
+UNWANTED = (
+    "no {x}",
+    "without {ax}",
+    "remove {x}",
+    "remove the {x}",
+    "take the {x} away",
+    "{x} off",
+    "delete the {x}",
+    "lose the {x}",
+)
+# Where taking it away is not what people say ("remove the short hair").
+KEPT = frozenset({"short hair", "big nose", "big lips", "straight hair", "frown"})
+
+
+def telegrams() -> list[Instruction]:
+    """Every noun in every short form, and every two nouns joined by "and" ("glasses and gray hair")."""
+    made = []
+    for noun, (article, intents) in NOUNS.items():
+        words = {"x": noun, "X": noun.capitalize(), "U": noun.upper(), "ax": f"{article} {noun}".strip()}
+        made += [Instruction(form.format(**words), intents) for form in WANTED]
+        if noun not in KEPT:
+            opposite = {name: -min(value, 1.0) for name, value in intents.items()}
+            made += [Instruction(form.format(**words), opposite) for form in UNWANTED]
+    nouns = list(NOUNS)
+    for i, one in enumerate(nouns):
+        for other in nouns[i + 1 :: 3]:
+            first, second = NOUNS[one][1], NOUNS[other][1]
+            if not first.keys() & second.keys():
+                made.append(Instruction(f"{one} and {other}", {**first, **second}))
+                made.append(
+                    Instruction(
+                        f"add {one}, remove the {other}", {**first, **{k: -min(v, 1.0) for k, v in second.items()}}
+                    )
+                )
+    return [
+        row for row in made if "add" not in row.text or not row.text.endswith(tuple(f"remove the {n}" for n in KEPT))
+    ]

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from gan_mapping import FaceEditor, load_generator
+from gan_mapping.generators.protocol import Generator
+
+
+@pytest.fixture(scope="session")
+def generator() -> Generator:
+    return load_generator()
+
+
+@pytest.fixture(scope="session")
+def editor() -> FaceEditor:
+    return FaceEditor.from_preset("mini", device="cpu")
