@@ -68,12 +68,12 @@ class TextMapper(nn.Module):
 class StepLimits:
     """How far an intent may move a face along its attribute, in units of the no-to-yes distance.
 
-    at_least: even a face that has the attribute already moves this much (so the user sees an answer).
-    at_most: a face at the far end is not thrown further than this.
+    at_least: even a face that has what is wished for moves this much (so the user sees an answer); a removal
+    of what is not there moves nothing. at_most: a face at the far end is not thrown further than this.
     """
 
     at_least: float = 0.25
-    at_most: float = 1.6
+    at_most: float = 2.4
 
 
 class OffsetMapper(nn.Module):
@@ -82,7 +82,7 @@ class OffsetMapper(nn.Module):
     directions: [A, num_ws, w_dim], each raises its own attribute's score by 1 and leaves its neighbours alone.
     probe_weight, probe_bias: [A, w_dim], [A] linear scores of a latent; 0 is "no" on average, 1 is "yes".
     relative: [A] 1 where an intent is a change from where the face is (older) and not a place to reach (glasses).
-    low, high: [A] the score a full removal or a full wish aims at.
+    low, high: [A] the score a full removal or a full wish aims at (the classifier's own "yes" with a margin).
     """
 
     directions: Tensor
@@ -114,7 +114,7 @@ class OffsetMapper(nn.Module):
         middle = (self.low + self.high) / 2
         goal = torch.where(intents > 0, middle + size * (self.high - middle), middle - size * (middle - self.low))
         needed = (goal - self.scores(ws)) * intents.sign()
-        absolute = needed.clamp(lo, hi) * size.clamp(max=1.0)
+        absolute = torch.where(intents > 0, needed.clamp(lo, hi), needed.clamp(0, hi)) * size.clamp(max=1.0)
         reach = torch.where(self.relative > 0, size, absolute)
         return torch.where(intents == 0, torch.zeros_like(reach), reach * intents.sign())
 

@@ -74,7 +74,7 @@ def evaluate_edits(
     names = list(judge.attributes)
     well_judged = torch.tensor([judge.auc[n] >= JUDGED_AUC for n in names])
     pictures = [_draw(editor, w[None, None].expand(1, editor.generator.num_ws, -1)) for w in latents]
-    ws = torch.cat([editor.encode([picture]) for picture in pictures])
+    ws = torch.cat([editor.invert(picture) for picture in pictures])
     before_pictures = [_draw(editor, row[None]) for row in ws]
     before = torch.cat([_read(judge, [picture]) for picture in before_pictures])
     who = editor.describe_identity(before_pictures)

@@ -36,6 +36,8 @@ Report = Callable[[str], None]
 RELATIVE_AXES = ("age",)
 # The grammar hardly ever says a bare noun; people mostly do.
 TELEGRAM_COPIES = 3
+# How far beyond the classifier's border a full wish aims, in no-to-yes distances.
+GOAL_MARGIN = 0.75
 
 
 @dataclass(frozen=True)
@@ -172,5 +174,7 @@ def _fit_offset(
     offset.directions.copy_(spread_over_layers(directions, calibration.gains, generator.num_ws))
     offset.probe_weight.copy_(probes)
     offset.probe_bias.copy_(probe_bias)
+    # Where the classifier says "yes" (logit 0), in score units, plus a margin: rare attributes need a clearer case.
+    offset.high.copy_(-low / (high - low) + GOAL_MARGIN)
     offset.relative.copy_(torch.tensor([float(name in RELATIVE_AXES) for name in ATTRIBUTES]))
     return offset
