@@ -148,7 +148,7 @@ class FaceEditor:
             # The ridge regression pulls every face towards the mean; reading our own drawing back shows by how
             # much, and one step of that fixed-point iteration makes up for it (more steps only add noise).
             drawn = to_uint8(self.generator.render(ws))
-            ws = 2 * ws - self.encode(drawn)
+            ws = 2 * ws - self.encode(list(drawn))
         with timer.stage("refine"):
             return self.refiner.refine(ws, crop, steps, progress) if steps else ws
 

@@ -73,7 +73,7 @@ class StepLimits:
     """
 
     at_least: float = 0.25
-    at_most: float = 2.4
+    at_most: float = 1.6
 
 
 class OffsetMapper(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,6 +13,8 @@ from torch import Tensor
 # What may change together with an attribute, because it is the same thing said differently or part of what people
 # mean by it. Everything else must stay: the direction is built so that the other probes do not move.
 MAY_FOLLOW: dict[str, tuple[str, ...]] = {
+    "gray_hair": ("age", "wrinkles", "receding", "bags", "child"),
+    "red_hair": ("pale", "rosy"),
     "male": (
         "makeup",
         "lipstick",
@@ -169,22 +172,59 @@ def fit_probes(latents: Tensor, scores: Tensor, values: Tensor, known: Tensor) -
     return weight.T.contiguous(), -(mean @ weight) - low / (high - low)
 
 
+# Patches of a 512 px picture whose mean colour no edit should shift: (top, bottom, left, right), by name.
+COLOUR_PATCHES: dict[str, tuple[int, int, int, int]] = {
+    "top left": (0, 80, 0, 80),
+    "top right": (0, 80, 432, 512),
+    "left": (200, 320, 0, 48),
+    "right": (200, 320, 464, 512),
+    "cheeks": (270, 340, 170, 340),
+}
+# What is said of the skin may change its colour.
+SKIN_WORDS = frozenset({"pale", "dark_skin", "rosy", "makeup", "asian", "male", "age", "child", "beard", "stubble"})
+
+
+def patch_colours(picture: np.ndarray) -> np.ndarray:
+    """uint8 [512, 512, 3] -> mean RGB of every patch, one row of len(COLOUR_PATCHES) * 3 floats."""
+    return np.concatenate([picture[t:b:4, x:y:4].mean((0, 1)) for t, b, x, y in COLOUR_PATCHES.values()])
+
+
+def fit_colour_probes(latents: Tensor, colours: Tensor) -> Tensor:
+    """Linear readings of the patch colours, in standard deviations: [N, w_dim], [N, P] -> [P, w_dim]."""
+    x, y = latents - latents.mean(0), (colours - colours.mean(0)) / colours.std(0)
+    covariance = x.T @ x / len(x)
+    ridge = covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance))
+    return torch.linalg.solve(ridge, x.T @ y / len(x)).T.contiguous()
+
+
 def fit_directions(
-    probes: Tensor, latents: Tensor, attributes: Sequence[str], hold: float = 60.0, prior: float = 0.03
+    probes: Tensor,
+    latents: Tensor,
+    attributes: Sequence[str],
+    colour_probes: Tensor | None = None,
+    hold: float = 15.0,
+    hold_colour: float = 8.0,
+    prior: float = 0.03,
 ) -> Tensor:
     """The most likely latent step that raises one score by 1 and holds the others -> [A, w_dim].
 
-    probes [A, w_dim], latents [N, w_dim]. Minimises d' C^-1 d + hold * sum_b (p_b d)^2 subject to p_a d = 1,
-    over the attributes b that may not follow a; C is the covariance of w (a conditional-Gaussian edit:
-    InterFaceGAN's orthogonalised normals, measured in the generator's own metric).
+    probes [A, w_dim], latents [N, w_dim], colour_probes [P, w_dim] of `fit_colour_probes`. Minimises
+    d' C^-1 d + hold * sum_b (p_b d)^2 + hold_colour * sum_c (q_c d)^2 subject to p_a d = 1, over the attributes b
+    that may not follow a and the patch colours c; C is the covariance of w (a conditional-Gaussian edit:
+    InterFaceGAN's orthogonalised normals, measured in the generator's own metric). Without the colours, "red
+    hair" finds it easiest to redden the whole picture.
     """
     x = latents - latents.mean(0)
     covariance = x.T @ x / len(x)
     precision = torch.linalg.inv(covariance + prior * covariance.diagonal().mean() * torch.eye(len(covariance)))
+    cheeks = 3 * list(COLOUR_PATCHES).index("cheeks")
     directions = torch.zeros_like(probes)
     for a, name in enumerate(attributes):
-        held = torch.tensor([b not in may_follow(name) for b in attributes])
-        p = probes[held]
-        step = torch.linalg.solve(precision + hold * p.T @ p, probes[a])
+        p = probes[torch.tensor([b not in may_follow(name) for b in attributes])]
+        cost = precision + hold * p.T @ p
+        if colour_probes is not None:
+            q = colour_probes[:cheeks] if name in SKIN_WORDS else colour_probes
+            cost = cost + hold_colour * q.T @ q
+        step = torch.linalg.solve(cost, probes[a])
         directions[a] = step / (probes[a] @ step)
     return directions

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
@@ -18,11 +19,13 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import OffsetMapper
 from gan_mapping.training import bank
 from gan_mapping.training.attributes import (
+    fit_colour_probes,
     fit_directions,
     fit_logistic,
     fit_probes,
     fit_standardiser,
     label_table,
+    patch_colours,
     standard_scores,
 )
 from gan_mapping.training.calibration import measure_groups, solve_gains, spread_over_layers
@@ -37,7 +40,7 @@ RELATIVE_AXES = ("age",)
 # The grammar hardly ever says a bare noun; people mostly do.
 TELEGRAM_COPIES = 3
 # How far beyond the classifier's border a full wish aims, in no-to-yes distances.
-GOAL_MARGIN = 0.75
+GOAL_MARGIN = 0.55
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
     figures["vision_penalty"], figures["vision_validation_cosine"] = vision.penalty, round(vision.cosine, 4)
     say(f"vision mapper: validation cosine {vision.cosine:.3f} at penalty {vision.penalty:g}")
 
-    offset = _fit_offset(config, views[0], latents, seeds, fit, backbone, generator, say)
+    offset = _fit_offset(config, pictures, views[0], latents, seeds, fit, backbone, generator, say)
     held_texts = {row.text.lower() for row in load_heldout()}
     written = [*sample(1, config.sentences), *telegrams() * TELEGRAM_COPIES]
     sentences = [s for s in written if s.text.lower() not in held_texts]
@@ -134,6 +137,7 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
 
 def _fit_offset(
     config: RecipeConfig,
+    pictures: list[Path],
     features: Tensor,
     latents: Tensor,
     seeds: list[int],
@@ -150,7 +154,11 @@ def _fit_offset(
     logits = view(features) @ weight + bias
     scores = standard_scores(logits[fit], values[fit], known[fit])
     probes, probe_bias = fit_probes(latents[fit], scores, values[fit], known[fit])
-    directions = fit_directions(probes, latents[fit], ATTRIBUTES)
+    colours = torch.stack(
+        [torch.from_numpy(patch_colours(face)) for path in pictures for face in np.load(path, mmap_mode="r")]
+    )
+    colour_probes = fit_colour_probes(latents[fit], colours[fit].float())
+    directions = fit_directions(probes, latents[fit], ATTRIBUTES, colour_probes)
     say("directions: fitted, calibrating on renders")
 
     yes, no = known[fit] * (values[fit] > 0.5), known[fit] * (values[fit] <= 0.5)
