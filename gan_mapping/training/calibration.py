@@ -44,7 +44,7 @@ def measure_groups(directions: Tensor, latents: Tensor, score: Scorer, num_ws: i
 
 
 def solve_gains(
-    response: Tensor, attributes: Sequence[str], even: float = 1.0, largest: float = 1.8, leak: float = 1.0
+    response: Tensor, attributes: Sequence[str], even: float = 1.0, largest: float = 1.9, leak: float = 1.0
 ) -> Calibration:
     """Group gains that change the target by 1 and the held attributes least, staying near even gains.
 
