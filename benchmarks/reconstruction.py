@@ -1,6 +1,6 @@
 """Reconstruction: held-out generated faces, and real photos with and without refinement.
 
-python benchmarks/reconstruction.py [--faces 100] [--photos FOLDER] [--steps 30]
+python benchmarks/reconstruction.py [--faces 100] [--photos FOLDER] [--steps N]
 The bundled portrait is always measured; FOLDER may hold more photos (each face must be findable).
 """
 

@@ -63,13 +63,13 @@ def evaluate_edits(
     latents: Tensor,
     *,
     strengths: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
-    strength_faces: int = 10,
+    strength_faces: int = 5,
     progress: Callable[[str], None] | None = None,
 ) -> list[EditScore]:
     """Edits the faces drawn from `latents` [N, w_dim], seen only as pictures, by every benchmark sentence.
 
     Each face is drawn, read back by the vision mapper, and edited at strength 1; on the first
-    `strength_faces` faces the other strengths are drawn too.
+    `strength_faces` faces that do not fit the sentence yet, the other strengths are drawn too.
     """
     names = list(judge.attributes)
     well_judged = torch.tensor([judge.auc[n] >= JUDGED_AUC for n in names])
@@ -90,7 +90,8 @@ def evaluate_edits(
         reached = after[:, a] * sign > 0
         flips = ((before > 0) != (after > 0))[:, unmentioned].float().mean()
         slopes = []
-        for i in range(min(strength_faces, len(ws))):
+        # A face that already is what the sentence asks for has nowhere to go: only the others show the slider.
+        for i in torch.nonzero(~held)[:strength_faces, 0].tolist():
             line = [before[i, a] * sign]
             for s in strengths:
                 full = s == 1.0
