@@ -40,7 +40,7 @@ class TextMapper(nn.Module):
     """
 
     # Probability above which a wish counts as spoken: a missed wish annoys more often than an extra one.
-    THRESHOLD = 0.35
+    THRESHOLD = 0.3
 
     def __init__(self, state_dim: int, attributes: int) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ class VisionFit:
 
 def offset_cosine(predicted: Tensor, truth: Tensor, w_mean: Tensor) -> float:
     """Mean cosine of latent offsets from w_mean, [N, w_dim] each."""
-    return float(F.cosine_similarity(predicted - w_mean, truth - w_mean).mean())
+    return float(F.cosine_similarity(predicted.detach() - w_mean, truth - w_mean).mean())
 
 
 def fit_vision(
