@@ -113,7 +113,7 @@ def _edit_tab(handlers: Handlers) -> None:
                     value=handlers.editor.refine_steps,
                     step=1,
                     label="Refinement steps",
-                    info="More steps, more likeness. One step takes about a second without a graphics card.",
+                    info="More steps, more likeness. One step takes one to two seconds without a graphics card.",
                 )
                 face = gr.Dropdown(
                     [*FACE_CHOICES, *_numbered(MAX_FACES)],
