@@ -56,7 +56,7 @@ class RecipeConfig:
     generator: str = "mobile-stylegan-ffhq"
     extra_faces: int = 5500
     views: int = 2
-    rank: int = 192
+    rank: int = 256
     validation_faces: int = 200
     components: int = 800
     calibration_faces: int = 6
