@@ -81,8 +81,8 @@ pip_failed() {
 }
 
 case $profile in
-    demo) extras=demo ;;
-    test) extras=demo,dev ;;
+    demo) extras=demo,train ;;
+    test) extras=demo,train,dev ;;
     weights)
         # Says nothing when every file is there and right; else what it gets (240 MB to download, 175 kept).
         exec "$venv/bin/vilaface" weights fetch --quiet
