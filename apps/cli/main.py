@@ -6,6 +6,7 @@ import typer
 
 from apps.cli import edit, generate, serve
 from apps.cli.common import quiet_libraries
+from apps.cli.data import data_app
 from apps.cli.train import train_app
 from apps.cli.weights import weights_app
 
@@ -20,6 +21,7 @@ app.command("generate")(generate.generate)
 app.command("serve")(serve.serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
+app.add_typer(data_app, name="data")
 
 
 def run() -> None:

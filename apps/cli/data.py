@@ -1,0 +1,12 @@
+"""`vilaface data`: makes and describes the data sets; the work is in fdvd and gan_mapping.synth."""
+
+from __future__ import annotations
+
+import typer
+
+data_app = typer.Typer(help="Make and look at data sets of faces.", no_args_is_help=True)
+
+
+@data_app.callback()
+def data() -> None:
+    """Make and look at data sets of faces."""
