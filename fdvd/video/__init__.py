@@ -1,0 +1,9 @@
+"""Video files in and out with PyAV: constant memory, true timestamps, upright RGB frames, audio kept."""
+
+from __future__ import annotations
+
+from fdvd.video.info import VideoInfo
+from fdvd.video.reader import ClipFrame, probe, read_frames
+from fdvd.video.writer import VideoWriter
+
+__all__ = ["ClipFrame", "VideoInfo", "VideoWriter", "probe", "read_frames"]
