@@ -115,14 +115,14 @@ class FaceEditor:
         """(index, frame) of the chosen faces, largest first; see `edit` for the arguments."""
         height, width = image.shape[:2]
         if aligned:
-            return [(0, FaceFrame.from_aligned(image))]
+            return [(0, FaceFrame.from_aligned(image, self.generator.resolution))]
         found = self.detector.detect(image)
         if not found:
             raise InputError(
                 "No face was found. Use a photo in which a face is clearly visible, or pass --aligned "
                 "if the picture is an already aligned face."
             )
-        frames = [FaceFrame.from_detection(d, (width, height)) for d in found]
+        frames = [FaceFrame.from_detection(d, (width, height), self.generator.resolution) for d in found]
         return [(i, frames[i]) for i in choose_faces(face, len(frames))]
 
     @torch.no_grad()

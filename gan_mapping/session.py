@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,17 +50,22 @@ class EditSession:
         refine: int | None = None,
         *,
         aligned: bool = False,
+        frames: Sequence[tuple[int, FaceFrame]] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Finds and inverts the faces; arguments as in `FaceEditor.edit`. Raises InputError."""
+        """Finds and inverts the faces; arguments as in `FaceEditor.edit`. Raises InputError.
+
+        frames: what `editor.find_faces` gave, when that ran before (then `face` and `aligned` are not read).
+        """
         steps = editor.refine_steps if refine is None else refine
         if steps < 0:
             raise InputError(f"refine must be 0 or more steps, got {steps}.")
         self.editor = editor
         self.image = image
         timer = StageTimer()
-        with timer.stage("detect"):
-            frames = editor.find_faces(image, face, aligned)
+        if frames is None:
+            with timer.stage("detect"):
+                frames = editor.find_faces(image, face, aligned)
         self.faces: list[InvertedFace] = []
         for done, (index, frame) in enumerate(frames):
             with timer.stage("align"):

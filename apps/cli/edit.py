@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.rows import describe_face, empty_row
 from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ class PhotoEditor:
 
     def run(self, photo: Path, name: str, debug: bool = False) -> Row:
         """Edits one photo and writes its files; every failure but a missing weight ends up in the row."""
-        row = self._empty_row(photo)
+        settings = self.settings
+        row = empty_row("edit", str(photo), settings.text, settings.strength, settings.seed, settings.preset)
+        row["refine"] = settings.refine
         try:
             self._edit(photo, name, row)
             row["status"] = "ok"
@@ -188,17 +191,7 @@ class PhotoEditor:
             outputs |= {kind: path for kind, path in paths.items() if kind not in outputs}
             if suffix:
                 outputs |= {f"{kind}{suffix}": path for kind, path in paths.items()}
-            frame = face.frame
-            faces.append(
-                {
-                    "index": face.index,
-                    "box": None if frame.box is None else [round(float(v), 2) for v in frame.box],
-                    "quad": [[round(float(v), 3) for v in point] for point in frame.quad],
-                    "score": None if frame.score is None else round(float(frame.score), 4),
-                    "identity": {"network": network, **face.identity},
-                    "outputs": paths,
-                }
-            )
+            faces.append({**describe_face(face, network), "outputs": paths})
         row["faces"] = faces
         row["outputs"] |= outputs
 
@@ -208,26 +201,6 @@ class PhotoEditor:
         if path.parent.resolve() / path.name in self.inputs:
             raise InputError(f"{path}: is one of the given files and would be overwritten; choose another --out")
         return path
-
-    def _empty_row(self, photo: Path) -> Row:
-        settings = self.settings
-        return {
-            "input": str(photo),
-            "task": "edit",
-            "text": settings.text,
-            "strength": settings.strength,
-            "seed": settings.seed,
-            "preset": settings.preset,
-            "refine": settings.refine,
-            "status": "failed",
-            "error": None,
-            "intents": {},
-            "faces": [],
-            "outputs": dict.fromkeys(("edited", "face", "reconstruction", "latent", "sr")),
-            "timings_s": common.rounded({}),
-            "weights": {},
-            "warnings": [],
-        }
 
 
 def _reporter(bar: Progress, name: str) -> Callable[[int, int], None]:

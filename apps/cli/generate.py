@@ -10,6 +10,7 @@ import typer
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.rows import empty_row
 from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def generate(
 
             load_preset(preset)
         common.output_folder(out)
-        row = _empty_row(text, seed, preset)
+        row = empty_row("generate", None, text, 1.0, seed, preset)
         try:
             check_text(text)
         except VilaFaceError as error:
@@ -67,7 +68,7 @@ def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json
         common.say(f"Understood: {common.understood(intents)}")
     pictures: list[tuple[np.ndarray, int]] = []
     for seed in seeds:
-        row = _empty_row(empty["text"], seed, empty["preset"])
+        row = empty_row("generate", None, empty["text"], 1.0, seed, empty["preset"])
         row |= {"weights": dict(editor.weights), "intents": intents, "warnings": warnings}
         try:
             picture = _make_face(editor, row, out)
@@ -116,25 +117,6 @@ def _write_sheet(pictures: list[tuple[np.ndarray, int]], text: str, path: Path, 
     save_png(contact_sheet(in_rows(tiles), title=text.strip(), side=side), path)
     if not as_json:
         common.say(f"All faces on one sheet: {path}")
-
-
-def _empty_row(text: str, seed: int, preset: str) -> Row:
-    return {
-        "input": None,
-        "task": "generate",
-        "text": text,
-        "strength": 1.0,
-        "seed": seed,
-        "preset": preset,
-        "status": "failed",
-        "error": None,
-        "intents": {},
-        "faces": [],
-        "outputs": dict.fromkeys(("edited", "face", "reconstruction", "latent", "sr")),
-        "timings_s": common.rounded({}),
-        "weights": {},
-        "warnings": [],
-    }
 
 
 def _finish(row: Row, as_json: bool) -> None:

@@ -1,0 +1,45 @@
+"""The JSON object of one result, which all commands print alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apps.cli import common
+from apps.cli.common import Row
+
+if TYPE_CHECKING:
+    from gan_mapping.results import EditedFace
+
+OUTPUT_KINDS = ("edited", "face", "reconstruction", "latent", "sr")
+
+
+def empty_row(task: str, source: str | None, text: str, strength: float, seed: int, preset: str) -> Row:
+    """The row of an item that has not been done yet: it counts as failed until something fills it in."""
+    return {
+        "input": source,
+        "task": task,
+        "text": text,
+        "strength": strength,
+        "seed": seed,
+        "preset": preset,
+        "status": "failed",
+        "error": None,
+        "intents": {},
+        "faces": [],
+        "outputs": dict.fromkeys(OUTPUT_KINDS),
+        "timings_s": common.rounded({}),
+        "weights": {},
+        "warnings": [],
+    }
+
+
+def describe_face(face: EditedFace, network: str) -> dict[str, Any]:
+    """Where an edited face lies in its photo and how like itself it stayed; network: what measured that."""
+    frame = face.frame
+    return {
+        "index": face.index,
+        "box": None if frame.box is None else [round(float(v), 2) for v in frame.box],
+        "quad": [[round(float(v), 3) for v in point] for point in frame.quad],
+        "score": None if frame.score is None else round(float(frame.score), 4),
+        "identity": {"network": network, **face.identity},
+    }
