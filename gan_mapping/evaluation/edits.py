@@ -73,34 +73,25 @@ def evaluate_edits(
     """
     names = list(judge.attributes)
     well_judged = torch.tensor([judge.auc[n] >= JUDGED_AUC for n in names])
-    pictures = [_draw(editor, w[None, None].expand(1, editor.generator.num_ws, -1)) for w in latents]
-    ws = torch.cat([editor.invert(picture) for picture in pictures])
-    before_pictures = [_draw(editor, row[None]) for row in ws]
-    before = torch.cat([_read(judge, [picture]) for picture in before_pictures])
-    who = editor.describe_identity(before_pictures)
+    ws = torch.cat([editor.invert(_draw(editor, w[None].expand(editor.generator.num_ws, -1))) for w in latents])
+    before, who = _look(editor, judge, ws)
     scores = []
     for instruction in load_instructions():
         a = names.index(instruction.target)
         sign = 1.0 if instruction.wanted else -1.0
         unmentioned = well_judged & torch.tensor([n != instruction.target and n not in instruction.may for n in names])
         offsets = editor.mappers.offset(ws, editor.read(instruction.text).expand(len(ws), -1))
-        after_pictures = [_draw(editor, (ws[i] + offsets[i])[None]) for i in range(len(ws))]
-        after = torch.cat([_read(judge, [picture]) for picture in after_pictures])
+        after, became = _look(editor, judge, ws + offsets)
         held = before[:, a] * sign > 0
         reached = after[:, a] * sign > 0
         flips = ((before > 0) != (after > 0))[:, unmentioned].float().mean()
         slopes = []
         # A face that already is what the sentence asks for has nowhere to go: only the others show the slider.
         for i in torch.nonzero(~held)[:strength_faces, 0].tolist():
-            line = [before[i, a] * sign]
-            for s in strengths:
-                full = s == 1.0
-                line.append(
-                    (after[i, a] if full else _read(judge, [_draw(editor, (ws[i] + s * offsets[i])[None])])[0, a])
-                    * sign
-                )
+            between = [_look(editor, judge, (ws[i] + k * offsets[i])[None])[0][0] for k in strengths if k < 1]
+            line = [row[a] * sign for row in (before[i], *between, after[i])]
             slopes.append(spearman(torch.stack(line)))
-        moved = (editor.describe_identity(after_pictures) - who).norm(dim=1).mean()
+        moved = (became - who).norm(dim=1).mean()
         scores.append(
             EditScore(
                 instruction,
@@ -124,8 +115,15 @@ def spearman(values: Tensor) -> float:
 
 
 def _draw(editor: FaceEditor, ws: Tensor) -> np.ndarray:
-    return to_uint8(editor.generator.render(ws))[0]
+    """ws [num_ws, w_dim] -> uint8 [R, R, 3]."""
+    return to_uint8(editor.generator.render(ws[None]))[0]
 
 
-def _read(judge: Judge, pictures: Sequence[np.ndarray]) -> Tensor:
-    return judge.logits(to_batch(pictures, None, judge.bias.device))
+def _look(editor: FaceEditor, judge: Judge, ws: Tensor) -> tuple[Tensor, Tensor]:
+    """ws [N, num_ws, w_dim] -> readings [N, A] and identity vectors [N, 128], one picture in memory at a time."""
+    readings, who = [], []
+    for row in ws:
+        picture = _draw(editor, row)
+        readings.append(judge.logits(to_batch([picture], None, judge.bias.device)))
+        who.append(editor.describe_identity([picture]))
+    return torch.cat(readings), torch.cat(who)
