@@ -8,6 +8,7 @@ gives the photo back bit for bit, without a special case.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -139,29 +140,51 @@ def _tensor(picture: NDArray[np.uint8] | NDArray[np.floating]) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].contiguous().float()
 
 
+class Blend(NamedTuple):
+    """How a render sits in its photo: light and extent, both fields of the crop.
+
+    gain [1, 3, 1, 1] and field [1, 3, S, S]: see `match_light`; alpha [1, 1, S, S]: see `change_amount`.
+    """
+
+    gain: Tensor
+    field: Tensor
+    alpha: Tensor
+
+
 @torch.inference_mode()
-def crop_layer(
+def measure_blend(
     photo_crop: Picture,
     reconstruction: NDArray[np.uint8] | NDArray[np.floating],
     edited: NDArray[np.uint8] | NDArray[np.floating],
-) -> NDArray[np.float32]:
-    """The edit as a layer over the photo: float32 [S, S, 4], all zero where the renders agree.
-
-    All pictures [S, S, 3] RGB in 0..255. With `add` the first three channels (levels) and `cover` the last
-    one (0..1), the edited photo is photo * (1 - cover) + add. Kept apart until both are in photo pixels:
-    there `cover` removes what it covers exactly, with no ghost of texture that the crop had blurred.
-    """
+) -> Blend:
+    """What the photo's crop and the two renders, all [S, S, 3] RGB in 0..255, say about light and extent."""
     if not photo_crop.shape == reconstruction.shape == edited.shape:
         raise ValueError(
             f"crop, reconstruction and edit differ in size: {photo_crop.shape}, {reconstruction.shape}, {edited.shape}"
         )
     photo, before, after = _tensor(photo_crop), _tensor(reconstruction), _tensor(edited)
-    difference = after - before
     gain, field = match_light(before, photo)
-    alpha = change_amount(difference, before.mul_(gain).add_(field).sub_(photo))
-    render = after.mul_(gain).add_(field)
-    layer = torch.cat([difference.addcmul_(alpha, render.sub_(difference)), alpha], dim=1)
-    layer *= paste_mask(photo.shape[-1])
+    difference = after - before
+    return Blend(gain, field, change_amount(difference, before.mul_(gain).add_(field).sub_(photo)))
+
+
+@torch.inference_mode()
+def crop_layer(
+    reconstruction: NDArray[np.uint8] | NDArray[np.floating],
+    edited: NDArray[np.uint8] | NDArray[np.floating],
+    blend: Blend,
+) -> NDArray[np.float32]:
+    """The edit as a layer over the photo: float32 [S, S, 4], all zero where nothing changes.
+
+    All pictures [S, S, 3] RGB in 0..255. With `add` the first three channels (levels) and `cover` the last
+    one (0..1), the edited photo is photo * (1 - cover) + add. Kept apart until both are in photo pixels:
+    there `cover` removes what it covers exactly, with no ghost of texture that the crop had blurred.
+    """
+    before, after = _tensor(reconstruction), _tensor(edited)
+    difference = after - before
+    render = after.mul_(blend.gain).add_(blend.field)
+    layer = torch.cat([difference.addcmul_(blend.alpha, render.sub_(difference)), blend.alpha], dim=1)
+    layer *= paste_mask(after.shape[-1])
     return layer[0].permute(1, 2, 0).numpy()
 
 
@@ -170,17 +193,20 @@ def paste(
     frame: FaceFrame,
     reconstruction: NDArray[np.uint8] | NDArray[np.floating],
     edited: NDArray[np.uint8] | NDArray[np.floating],
+    blend: Blend | None = None,
 ) -> Picture:
     """The photo with the edited face: uint8 [H, W, 3] RGB, a new array.
 
     photo_rgb: uint8 [H, W, 3]. reconstruction, edited: [S, S, 3] RGB in 0..255, S = frame.size: the renders
-    of the face's latent before and after the edit.
+    of the face's latent before and after the edit. blend: light and extent, when the caller knows them better than
+    this one picture does (a video steadies them over time); None: measured here.
 
     Untouched bit for bit: everything outside the mask (see `paste_mask`) and everything where the renders
     agree. Lightly changed places get the difference added and keep the photo's own texture; strongly changed
     ones show the edited render, matched to the photo's light.
     """
-    x0, y0, layer = frame.warp_back(crop_layer(frame.crop(photo_rgb), reconstruction, edited))
+    blend = blend or measure_blend(frame.crop(photo_rgb), reconstruction, edited)
+    x0, y0, layer = frame.warp_back(crop_layer(reconstruction, edited, blend))
     result = photo_rgb.copy()
     region = result[y0 : y0 + layer.shape[0], x0 : x0 + layer.shape[1]]
     values = region * (1 - layer[..., 3:]) + layer[..., :3]
