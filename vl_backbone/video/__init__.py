@@ -1,0 +1,1 @@
+"""Videos as HD-VILA reads them: which frames, and at which size."""
