@@ -106,6 +106,10 @@ class OffsetMapper(nn.Module):
         """ws [B, num_ws, w_dim] -> [B, A]: where each face stands on each attribute, 0 = no, 1 = yes."""
         return ws.mean(dim=1) @ self.probe_weight.T + self.probe_bias
 
+    def along(self, weights: Tensor) -> Tensor:
+        """weights [A] -> offset [num_ws, w_dim]: the sum of the directions, whatever the face is like."""
+        return torch.einsum("a,anw->nw", weights, self.directions)
+
     def steps(self, ws: Tensor, intents: Tensor) -> Tensor:
         """How far each face has to go: [B, A] signed, 0 where nothing was asked."""
         lo, hi = self.limits.at_least, self.limits.at_most

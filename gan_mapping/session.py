@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fdvd.alignment import FaceFrame
@@ -77,23 +78,33 @@ class EditSession:
             self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction))
         self.timings_s = timer.seconds
 
-    def apply(self, text: str, strength: float = 1.0) -> EditResult:
-        """The photo with every face edited; timings hold the inversion's too. Raises InputError."""
-        check_text(text)
-        check_strength(strength)
+    def apply(self, text: str, strength: float = 1.0, shifts: Mapping[str, float] | None = None) -> EditResult:
+        """The photo with every face edited; timings hold the inversion's too. Raises InputError.
+
+        shifts: attribute -> how far to move along its direction on top of the sentence (1 is from "no" to
+        "yes" on average); with one that is not 0 the text may be empty.
+        """
         editor = self.editor
+        moves = _named_weights(shifts or {}, editor.mappers.attributes)
+        shifted = bool(moves.any())
+        worded = bool(text.strip()) or not shifted
+        if worded:
+            check_text(text)
+        check_strength(strength)
         timer = StageTimer(dict(self.timings_s))
         with timer.stage("map_text"):
-            intents = editor.read(text)
-        warnings = [] if bool(intents.any()) else [NO_INTENT_WARNING]
+            intents = editor.read(text) if worded else torch.zeros(1, len(editor.mappers.attributes))
+        warnings = [] if bool(intents.any()) or not worded else [NO_INTENT_WARNING]
         rgb = self.image
         faces = []
         for face in self.faces:
             with timer.stage("map_text"):
-                offset = editor.mappers.offset(face.ws, intents)
+                offset = strength * editor.mappers.offset(face.ws, intents.to(face.ws.device))
+                if shifted:
+                    offset = offset + editor.mappers.offset.along(moves.to(offset.device))
             with timer.stage("render"):
-                ws_edited = face.ws + strength * offset
-                moved = strength != 0 and bool(offset.any())
+                ws_edited = face.ws + offset
+                moved = bool(offset.any())
                 edited = to_uint8(editor.generator.render(ws_edited))[0] if moved else face.reconstruction
             with timer.stage("paste"):
                 rgb = paste(rgb, face.frame, face.reconstruction, edited)
@@ -112,6 +123,17 @@ class EditSession:
             "photo_to_reconstruction": round(float((photo - before).norm()), 4),
             "reconstruction_to_edit": round(float((before - after).norm()), 4),
         }
+
+
+def _named_weights(shifts: Mapping[str, float], attributes: Sequence[str]) -> Tensor:
+    """Shifts by name -> [A]; InputError for a name the mappers do not know or a number out of range."""
+    weights = torch.zeros(len(attributes))
+    for name, value in shifts.items():
+        if name not in attributes:
+            raise InputError(f"There is no attribute {name!r}; there are {', '.join(attributes)}.")
+        check_strength(value)
+        weights[attributes.index(name)] = value
+    return weights
 
 
 def _shifted(progress: Progress | None, done: int, faces: int) -> Progress | None:
