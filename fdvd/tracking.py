@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,13 +92,25 @@ def find_tracks(
     min_overlap: least intersection over union with the face's last box. max_gap: frames it may be lost.
     every: look for faces in every n-th frame only and interpolate between.
     """
+    found = (detector.detect(rgb) if number % every == 0 else [] for number, rgb in enumerate(frames))
+    return link_faces(found, min_overlap=min_overlap, max_gap=max_gap, every=every)
+
+
+def link_faces(
+    detections: Iterable[Sequence[DetectedFace]],
+    *,
+    min_overlap: float = MIN_OVERLAP,
+    max_gap: int = MAX_GAP,
+    every: int = 1,
+) -> list[Track]:
+    """find_tracks for faces found already: detections holds those of every frame (of every n-th, others empty)."""
     trails: list[_Trail] = []
     count = 0
-    for number, rgb in enumerate(frames):
+    for number, faces in enumerate(detections):
         count = number + 1
         if number % every == 0:
             alive = [trail for trail in trails if number - trail.frames[-1] <= max_gap + every]
-            trails += _associate(alive, number, detector.detect(rgb), min_overlap)
+            trails += _associate(alive, number, faces, min_overlap)
     tracks = [_filled(trail, count, max_gap + every - 1) for trail in trails]
     return sorted(tracks, key=lambda track: -track.prominence)
 
@@ -118,7 +130,7 @@ def track_faces(
     return tracks[0]
 
 
-def _associate(trails: list[_Trail], number: int, faces: list[DetectedFace], min_overlap: float) -> list[_Trail]:
+def _associate(trails: list[_Trail], number: int, faces: Sequence[DetectedFace], min_overlap: float) -> list[_Trail]:
     """Extends the trails, best overlap first, each by at most one face; the faces left over start new ones."""
     pairs = [
         (overlap(trail.faces[-1].box, face.box), t, f) for t, trail in enumerate(trails) for f, face in enumerate(faces)
