@@ -1,0 +1,159 @@
+"""ClipEditor: a clip + a sentence -> the edited clip, as streams of frames. Knows nothing of files.
+
+Three passes over the same frames, each with constant memory: `find` (faces and cuts), `anchors` (who they are),
+`render` (the edit). What flickers when every frame is edited on its own is fixed before anything is drawn: the
+quads are steadied, a face has one latent per shot around which only the filtered residual moves, the text's
+offset is one and the same for the shot, and light and extent of the paste are filtered over time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fdvd.detection import DetectedFace
+from gan_mapping.requests import check_strength, check_text
+from gan_mapping.video.anchors import Anchor, make_anchor, sample_times
+from gan_mapping.video.lane import FaceEdit, Lane, Moment
+from gan_mapping.video.lowpass import radius_of
+from gan_mapping.video.plan import ClipPlan, FaceRun, Sighting
+from gan_mapping.video.planning import PlanConfig, make_plan
+from gan_mapping.video.shots import CutConfig, shot_starts
+from vl_backbone.errors import InputError
+
+if TYPE_CHECKING:
+    from gan_mapping.editing import FaceEditor
+    from gan_mapping.refinement import Progress
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """How steady the edit is. Times in seconds.
+
+    latent_time: sigma of the filter on the latent's residual; longer is steadier, but lips lag.
+    blend_time: sigma of the filter on the paste's light and extent.
+    samples: frames of a run from which its identity is taken.
+    """
+
+    latent_time: float = 0.06
+    blend_time: float = 0.12
+    samples: int = 16
+    cuts: CutConfig = field(default_factory=CutConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.latent_time, self.blend_time) < 0 or self.samples < 1:
+            raise ValueError("times must be 0 or more and there must be at least one sample")
+
+
+class ClipEditor:
+    """Edits clips with a FaceEditor. rate: frames per second of the clip, to turn seconds into frames."""
+
+    def __init__(self, editor: FaceEditor, rate: float, config: ClipConfig | None = None) -> None:
+        if not 0 < rate < 1e4:
+            raise ValueError(f"rate must be a positive number of frames per second, got {rate}")
+        self.editor = editor
+        self.rate = rate
+        self.config = config or ClipConfig()
+
+    @property
+    def lead_in(self) -> int:
+        """Frames before a frame that `render` must have seen to draw it as in an unbroken run."""
+        return sum(radius_of(time * self.rate) for time in (self.config.latent_time, self.config.blend_time))
+
+    def find(self, frames: Iterable[Picture], known: Iterable[Sequence[DetectedFace]] = ()) -> Iterator[Sighting]:
+        """Pass 1: faces and cuts of every uint8 [H, W, 3] RGB frame, a few frames behind its input.
+
+        known: the faces of the first frames, where an earlier run has found them already.
+        """
+        done = iter(known)
+        waiting: deque[tuple[DetectedFace, ...]] = deque()
+
+        def watched() -> Iterator[Picture]:
+            for frame in frames:
+                faces = next(done, None)
+                waiting.append(tuple(self.editor.detector.detect(frame) if faces is None else faces))
+                yield frame
+
+        for starts in shot_starts(watched(), self.config.cuts):
+            yield Sighting(starts, waiting.popleft())
+
+    def plan(self, sightings: Sequence[Sighting], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
+        """Shots and steadied faces. clip_size: (width, height). face: "largest", "all" or an index, in every shot.
+
+        Raises InputError when the clip has no frame or no face.
+        """
+        plan = make_plan(sightings, clip_size, self.rate, face, self.config.plan)
+        if not plan.runs:
+            raise InputError("No face was found in the clip; use one in which a face is clearly visible.")
+        return plan
+
+    def anchors(
+        self, plan: ClipPlan, frames: Iterable[Picture], refine: int = 0, progress: Progress | None = None
+    ) -> Iterator[tuple[FaceRun, Anchor]]:
+        """Between the passes: every face's identity, as soon as its run has gone by.
+
+        frames: the clip from its start. refine: optimisation steps for each; progress(step, steps) counts them.
+        """
+        wanted: dict[int, list[FaceRun]] = {}
+        last: dict[int, int] = {}
+        for run in plan.runs:
+            times = [run.start + t for t in sample_times(run.scores, self.config.samples)]
+            last[run.number] = times[-1]
+            for time in times:
+                wanted.setdefault(time, []).append(run)
+        crops: dict[int, list[Picture]] = {}
+        for index, rgb in enumerate(frames):
+            for run in wanted.get(index, ()):
+                crops.setdefault(run.number, []).append(run.frame(index, plan.size).crop(rgb))
+                if index == last[run.number]:
+                    yield run, make_anchor(self.editor, crops.pop(run.number), refine, progress)
+            if index >= max(wanted):
+                return
+
+    def edits(
+        self, plan: ClipPlan, anchors: Mapping[int, Anchor], text: str, strength: float = 1.0
+    ) -> dict[int, FaceEdit]:
+        """The wish as one constant offset per run; anchors by run number. Raises InputError."""
+        check_text(text)
+        check_strength(strength)
+        intents = self.editor.read(text)
+        return {
+            run.number: FaceEdit(anchors[run.number], strength * self._offset(anchors[run.number], intents))
+            for run in plan.runs
+        }
+
+    def _offset(self, anchor: Anchor, intents: Tensor) -> Tensor:
+        offset: Tensor = self.editor.mappers.offset(anchor.ws, intents)
+        return offset
+
+    def render(
+        self, plan: ClipPlan, edits: Mapping[int, FaceEdit], frames: Iterable[Picture], start: int = 0
+    ) -> Iterator[Picture]:
+        """Pass 2: the edited frames. Frames without a face, and pixels no edit reaches, come back as they are.
+
+        frames: the clip from frame max(0, start - lead_in) on; start: the first frame to give back.
+        """
+        first = max(0, start - self.lead_in)
+        moments: Iterator[Moment] = (Moment(index, rgb, rgb) for index, rgb in enumerate(frames, start=first))
+        for runs in plan.lanes():
+            lane = Lane(
+                self.editor,
+                runs,
+                edits,
+                plan.size,
+                self.config.latent_time * self.rate,
+                self.config.blend_time * self.rate,
+            )
+            moments = lane.apply(moments)
+        for moment in moments:
+            if moment.index >= start:
+                yield moment.result
