@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fdvd.video.info import VideoInfo
 from fdvd.video.reader import ClipFrame, probe, read_frames
+from fdvd.video.seeking import read_frames_at
 from fdvd.video.writer import VideoWriter
 
-__all__ = ["ClipFrame", "VideoInfo", "VideoWriter", "probe", "read_frames"]
+__all__ = ["ClipFrame", "VideoInfo", "VideoWriter", "probe", "read_frames", "read_frames_at"]

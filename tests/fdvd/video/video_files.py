@@ -47,9 +47,11 @@ def write_video(
     full_range: bool = False,
     matrix: str = "ITU709",
     aspect: Fraction | None = None,
+    start: int = 0,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Pictures -> a file of the suffix's format. times: seconds of each picture (irregular is fine)."""
+    """Pictures -> a file of the suffix's format. times: seconds of each picture (irregular is
+    fine). start: seconds on the file's clock at which pictures and sound begin."""
     height, width = pictures[0].shape[:2]
     base = time_base or 1 / Fraction(rate)
     with av.open(str(path), "w", options=container_options or {}) as container:
@@ -71,14 +73,14 @@ def write_video(
                 dst_color_range="JPEG" if full_range else "MPEG",
             )  # fmt: skip
             frame.time_base = base
-            frame.pts = number if times is None else round(times[number] / base)
+            frame.pts = round(start / base) + (number if times is None else round(times[number] / base))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
             seconds = float(times[-1]) if times is not None else len(pictures) / float(rate)
             samples = tone(int(seconds * audio_rate), audio_rate)
             block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-            block.sample_rate, block.pts, block.time_base = audio_rate, 0, Fraction(1, audio_rate)
+            block.sample_rate, block.pts, block.time_base = audio_rate, start * audio_rate, Fraction(1, audio_rate)
             container.mux(sound.encode(block))
             container.mux(sound.encode(None))
     return path
