@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vl_backbone.factory import load_backbone
+    from vl_backbone.hdvila.model import build_hdvila
 
-__all__ = ["load_backbone"]
+__all__ = ["build_hdvila", "load_backbone"]
+
+# torch and transformers take seconds to import; `vilaface --help` and the weight store do without them.
+_HOMES = {
+    "build_hdvila": "vl_backbone.hdvila.model",
+    "load_backbone": "vl_backbone.factory",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch and transformers take seconds to import; `vilaface --help` and the weight store do without them.
-    if name == "load_backbone":
-        from vl_backbone.factory import load_backbone
-
-        return load_backbone
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

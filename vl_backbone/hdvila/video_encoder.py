@@ -1,0 +1,156 @@
+"""The hybrid video encoder (paper 4.1): one high-resolution frame and its low-resolution neighbours to one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vl_backbone.errors import InputError
+from vl_backbone.hdvila.config import HDVILAConfig
+from vl_backbone.hdvila.timesformer import TimeSformer
+from vl_backbone.hdvila.trunks import build_trunks
+
+# Pixels that one pass through a trunk takes on the CPU when no gradient is asked for: one 640x1024 frame, so that
+# memory does not grow with the number of frames. Larger passes are not faster there.
+PIXELS_PER_PASS = 640 * 1024
+
+
+class VideoEncoder(nn.Module):
+    """F_hr, F_lr, the hybrid Transformer and the fusion of both; submodules bear the official names."""
+
+    def __init__(self, config: HDVILAConfig) -> None:
+        super().__init__()
+        dim = config.hidden_size
+        self.cnn, self.cnn_low, (channels_16, channels_32) = build_trunks(config)
+        self.grid_encoder = nn.Sequential(
+            nn.Conv2d(channels_32, dim, 1, bias=False), nn.MaxPool2d(2, stride=2), nn.GELU()
+        )
+        # Shared by the LR frames and the HR frame on its way into the hybrid Transformer.
+        self.grid_encoder_low = nn.Sequential(nn.Conv2d(channels_16, dim, 1, bias=False), nn.GELU())
+        self.timesformer = TimeSformer(
+            dim, config.timesformer_heads, config.timesformer_depth, config.timesformer_grid, config.timesformer_frames
+        )
+        self.grid_encoder_combine = nn.Sequential(nn.Conv2d(2 * dim, dim, 1, bias=False), nn.GELU())
+
+    def train(self, mode: bool = True) -> VideoEncoder:
+        """As always, but the trunks' batch norms keep their stored statistics, as in the official training."""
+        super().train(mode)
+        self.cnn.eval()
+        self.cnn_low.eval()
+        return self
+
+    def encode_grid(self, hr: Tensor | None = None, lr: Tensor | None = None) -> Tensor:
+        """The feature grid of each clip's middle frame.
+
+        hr: [B, S, 3, H, W] middle frames, lr: [B, S, N, 3, h, w] neighbours in order of time, both RGB in 0..255,
+        uint8 or floating point; either may be None. Returns [B, S, h', w', D].
+        Raises InputError for shapes, types and values that the model cannot take.
+        """
+        given = check_clips(hr, lr)
+        b, s = given.shape[:2]
+        if lr is None:
+            assert hr is not None
+            grid = self._high(hr.flatten(0, 1), with_middle=False)[0]
+        else:
+            grid = self._hybrid(None if hr is None else hr.flatten(0, 1), lr.flatten(0, 1))
+        return grid.permute(0, 2, 3, 1).unflatten(0, (b, s))
+
+    def _hybrid(self, hr: Tensor | None, lr: Tensor) -> Tensor:
+        """hr: [C, 3, H, W] or None, lr: [C, N, 3, h, w] -> [C, D, h', w'] of the frame in the middle of time."""
+        clips, count = lr.shape[:2]
+        (low,) = self._in_passes(lambda rgb: (self.grid_encoder_low(self.cnn_low(rgb, 3)[0]),), lr.flatten(0, 1))
+        frames = low.permute(0, 2, 3, 1).unflatten(0, (clips, count))
+        if hr is None:
+            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
+        high, middle = self._high(hr, with_middle=True)
+        half = (count + 1) // 2
+        frames = torch.cat((frames[:, :half], middle.permute(0, 2, 3, 1)[:, None], frames[:, half:]), dim=1)
+        temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
+        return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
+
+    def _high(self, hr: Tensor, with_middle: bool) -> tuple[Tensor, ...]:
+        """[C, 3, H, W] -> the HR grid and, if wanted, the frame as the hybrid Transformer sees it."""
+
+        def run(rgb: Tensor) -> tuple[Tensor, ...]:
+            stride_16, stride_32 = self.cnn(rgb, 4)
+            high = self.grid_encoder(stride_32)
+            if not with_middle:
+                return (high,)
+            return high, self.grid_encoder_low(F.interpolate(stride_16, scale_factor=0.25, mode="nearest"))
+
+        return self._in_passes(run, hr)
+
+    @staticmethod
+    def _in_passes(run: Callable[[Tensor], tuple[Tensor, ...]], rgb: Tensor) -> tuple[Tensor, ...]:
+        """Runs the frames [F, 3, H, W] through `run` a few at a time, where that saves memory."""
+        whole = torch.is_grad_enabled() or rgb.device.type != "cpu"
+        size = len(rgb) if whole else max(1, PIXELS_PER_PASS // (rgb.shape[-1] * rgb.shape[-2]))
+        passes = [run(part.float()) for part in rgb.split(size)]
+        return passes[0] if len(passes) == 1 else tuple(torch.cat(parts) for parts in zip(*passes, strict=True))
+
+
+def check_clips(hr: Tensor | None, lr: Tensor | None) -> Tensor:
+    """Returns the one that is given (hr first); raises InputError unless the two make sense, alone and together."""
+    if hr is not None:
+        _check_pixels("hr", hr, "[B, S, 3, H, W]", 5)
+        rows, columns = (_hr_cells(side) for side in hr.shape[-2:])
+        if not rows * columns:
+            raise InputError(f"hr frames of {_size(hr)} pixels are too small: each side must be at least 33.")
+    if lr is None:
+        if hr is None:
+            raise InputError("A clip needs hr frames, lr frames or both; neither was given.")
+        return hr
+    _check_pixels("lr", lr, "[B, S, N, 3, h, w]", 6)
+    if hr is None:
+        return lr
+    if hr.shape[:2] != lr.shape[:2]:
+        raise InputError(
+            f"hr has {hr.shape[0]} samples of {hr.shape[1]} clips but lr {lr.shape[0]} of {lr.shape[1]}; "
+            "each clip needs its own frames."
+        )
+    grids = [tuple(cells(side) for side in hr.shape[-2:]) for cells in (_hr_cells, _middle_cells)]
+    low = tuple(_lr_cells(side) for side in lr.shape[-2:])
+    wrong = next((grid for grid in grids if grid != low), None)
+    if wrong:
+        height, width = (max(64, round(side / 64) * 64) for side in hr.shape[-2:])
+        raise InputError(
+            f"hr frames of {_size(hr)} make a grid of {wrong[0]}x{wrong[1]} cells but lr frames of {_size(lr)} one of "
+            f"{low[0]}x{low[1]}; they must agree. Give hr sides that are multiples of 64 and lr sides a quarter, "
+            f"for example {height}x{width} with {height // 4}x{width // 4}."
+        )
+    return hr
+
+
+def _hr_cells(side: int) -> int:
+    return -(-side // 32) // 2
+
+
+def _middle_cells(side: int) -> int:
+    return -(-side // 16) // 4
+
+
+def _lr_cells(side: int) -> int:
+    return -(-side // 16)
+
+
+def _size(frames: Tensor) -> str:
+    return f"{frames.shape[-2]}x{frames.shape[-1]}"
+
+
+def _check_pixels(name: str, frames: Tensor, layout: str, dims: int) -> None:
+    if not isinstance(frames, Tensor):
+        raise InputError(f"{name} must be a tensor {layout}, not {type(frames).__name__}.")
+    if frames.dim() != dims or frames.shape[-3] != 3:
+        raise InputError(f"{name} has shape {list(frames.shape)}, but it must be {layout} with 3 colour channels.")
+    if not frames.numel():
+        raise InputError(f"{name} has shape {list(frames.shape)}: there is nothing in it.")
+    if frames.dtype == torch.uint8:
+        return
+    if not frames.dtype.is_floating_point:
+        raise InputError(f"{name} has type {frames.dtype}; give uint8 or floating point values in 0..255.")
+    low, high = (value.item() for value in torch.aminmax(frames.detach()))
+    if not (low >= 0 and high <= 255):  # written so that NaN fails too
+        raise InputError(f"{name} has values from {low:g} to {high:g}, but pixels must be finite and in 0..255.")
