@@ -1,0 +1,10 @@
+"""Folders of aligned faces: CelebA-HQ, Multi-Modal CelebA-HQ and FFHQ-style ones."""
+
+from __future__ import annotations
+
+from fdvd.celebahq.check import check_folder
+from fdvd.celebahq.folder import Face, FaceFolder, open_folder
+from fdvd.celebahq.lists import read_list
+from fdvd.celebahq.problems import Problem
+
+__all__ = ["Face", "FaceFolder", "Problem", "check_folder", "open_folder", "read_list"]
