@@ -1,6 +1,8 @@
-"""`load_generator`: from a name (or, later, a file) to a ready Generator; files and devices stop here."""
+"""`load_generator`: from a name or a file to a ready Generator; files and devices stop here."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +13,14 @@ from fdvd.attributes import DATA_DIR
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, MobileStyleGAN
 from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.readers import read_generator
+from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from vl_backbone.assets import WeightStore
+from vl_backbone.assets.files import sha256_of
 from vl_backbone.errors import InputError
 
 MOBILE_STYLEGAN = "mobile-stylegan-ffhq"
+GENERATOR_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
 W_MEAN_FILE = DATA_DIR / "w_mean.npy"
 
 
@@ -84,17 +90,35 @@ class MobileStyleGANGenerator:
             raise InputError(f"w+ must be [B, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
 
 
-def load_generator(name: str = MOBILE_STYLEGAN, device: str = "cpu", store: WeightStore | None = None) -> Generator:
-    """The generator of that name on that device ("cpu", "cuda", "cuda:1", ...).
+def load_generator(
+    name: str | Path = MOBILE_STYLEGAN, device: str = "cpu", store: WeightStore | None = None
+) -> Generator:
+    """The generator of that name or in that file, on that device ("cpu", "cuda", "cuda:1", ...).
 
-    Raises WeightsError when its file is missing or corrupt, InputError for an unknown name.
+    name: "mobile-stylegan-ffhq", what a file was imported as, or the path of a .pkl, .pt or .safetensors file.
+    Raises WeightsError when the file is missing, corrupt or no generator, or the name is unknown.
     """
-    if name != MOBILE_STYLEGAN:
-        raise InputError(f"Unknown generator {name!r}; this version knows {MOBILE_STYLEGAN!r}.")
     store = store or WeightStore()
+    target = torch.device(device)
+    if name == MOBILE_STYLEGAN:
+        return _load_mobile_stylegan(store, target)
+    if isinstance(name, Path) or is_path(name):
+        path = Path(name).expanduser()
+        file, digest = read_generator(path), {path.name: sha256_of(path)}
+    else:
+        file, digest = read_generator(store.path(name)), {name: store.sha256(name)}
+    return StyleGAN2Generator(file.network(), str(name), digest, target, file.notes)
+
+
+def is_path(name: str) -> bool:
+    """Whether a generator is given by its file and not by its name."""
+    return Path(name).suffix.lower() in GENERATOR_SUFFIXES or Path(name).name != name
+
+
+def _load_mobile_stylegan(store: WeightStore, device: torch.device) -> Generator:
     # Built on the meta device: the file's tensors become the parameters, nothing is initialised twice.
     with torch.device("meta"):
         network = MobileStyleGAN()
-    network.load_state_dict(load_file(store.path(name)), assign=True)
+    network.load_state_dict(load_file(store.path(MOBILE_STYLEGAN)), assign=True)
     w_mean = torch.from_numpy(np.load(W_MEAN_FILE, allow_pickle=False).reshape(W_DIM).astype(np.float32))
-    return MobileStyleGANGenerator(network, w_mean, {name: store.sha256(name)}, torch.device(device))
+    return MobileStyleGANGenerator(network, w_mean, {MOBILE_STYLEGAN: store.sha256(MOBILE_STYLEGAN)}, device)

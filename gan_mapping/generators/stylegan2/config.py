@@ -161,7 +161,9 @@ def config_from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> StyleGAN2Config
             use_noise="synthesis.b4.conv1.noise_const" in shapes,
         )
     except (KeyError, IndexError, ValueError):
-        raise WeightsError("The file lacks parts of a StyleGAN2 generator; it may be cut short or another net.") from None
+        raise WeightsError(
+            "The file lacks parts of a StyleGAN2 generator; it may be cut short or another net."
+        ) from None
 
 
 def _section(kwargs: Mapping[str, Any], name: str, known: set[str]) -> Mapping[str, Any]:

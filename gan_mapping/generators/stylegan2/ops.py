@@ -58,7 +58,7 @@ def styled_convolution(
     """
     arguments = (x, style, demodulation * GAIN, weight, bias, noise, resample_filter, clamp)
     if torch.is_grad_enabled():
-        return _StyledConvolution.apply(*arguments)  # type: ignore[no-any-return,no-untyped-call]
+        return _StyledConvolution.apply(*arguments)
     return _forward(*arguments)
 
 
@@ -106,7 +106,7 @@ class _StyledConvolution(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, style, factor, weight, bias, noise, resample_filter, out = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
