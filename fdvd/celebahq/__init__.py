@@ -5,6 +5,6 @@ from __future__ import annotations
 from fdvd.celebahq.check import check_folder
 from fdvd.celebahq.folder import Face, FaceFolder, open_folder
 from fdvd.celebahq.lists import read_list
-from fdvd.celebahq.problems import Problem
+from fdvd.problems import Problem
 
 __all__ = ["Face", "FaceFolder", "Problem", "check_folder", "open_folder", "read_list"]

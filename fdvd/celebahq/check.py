@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from fdvd.celebahq.folder import Face, FaceFolder
-from fdvd.celebahq.problems import Problem, count_kinds
 from fdvd.images import load_photo
+from fdvd.problems import Problem, count_kinds
 from vl_backbone.errors import InputError
 
 SIDES = (512, 1024)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fdvd.celebahq.lists import read_list
-from fdvd.celebahq.problems import Problem
 from fdvd.celebahq.tables import read_attributes, read_mapping
+from fdvd.problems import Problem
 from vl_backbone.errors import InputError, UsageError
 
 CAPTIONS_PER_FACE = 10

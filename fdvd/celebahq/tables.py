@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fdvd.captions.facts import CELEBA_ATTRIBUTES
-from fdvd.celebahq.problems import Problem
+from fdvd.problems import Problem
 from vl_backbone.errors import InputError
 
 _VALUES = {"1": True, "+1": True, "-1": False, "0": False}
