@@ -63,7 +63,7 @@ def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterat
                 small = F.avg_pool2d(image, image.shape[-1] // STORED_SIZE)[0]
                 scaled = (small.clamp(-1, 1) + 1) * 127.5
                 pictures[i] = scaled.round().byte().permute(1, 2, 0).cpu().numpy()
-            _save(path, pictures)
+            save_array(path, pictures)
         yield path
 
 
@@ -85,7 +85,7 @@ def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, v
                 with torch.inference_mode():
                     grid = backbone.encode_video(frames[:, None]).grid
                 parts.append(grid.flatten(1).half().cpu().numpy())
-            _save(path, np.concatenate(parts))
+            save_array(path, np.concatenate(parts))
         yield path
 
 
@@ -94,7 +94,8 @@ def load_shards(paths: Sequence[Path]) -> Tensor:
     return torch.from_numpy(np.concatenate([np.load(path) for path in paths]))
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Writes an .npy file that is complete or not there at all."""
     partial = path.with_name(f".{path.name}.partial.npy")
     np.save(partial, array)
     partial.replace(path)

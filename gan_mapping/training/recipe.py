@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from gan_mapping.training.attributes import (
 )
 from gan_mapping.training.calibration import measure_groups, solve_gains, spread_over_layers
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
+from gan_mapping.training.tuning import PictureReader, TuningConfig, tune_direction
 from gan_mapping.training.vision import fit_vision
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
@@ -45,15 +46,18 @@ GOAL_MARGIN = 0.55
 
 @dataclass(frozen=True)
 class RecipeConfig:
-    """extra_faces: redrawn faces beyond the labelled ones (all but seeds 1600-1999 are fitted on).
+    """labelled_faces: how many of the labelled faces are used (seeds 1600-1999 never are).
 
-    views: how each face is seen, clean plus views - 1 augmented ones. rank: of the vision mapper.
-    validation_faces: extra faces kept aside to choose the ridge penalty. components: picture axes of the
-    attribute classifier. calibration_faces: faces on which every direction is tried. sentences: for the text.
+    extra_faces: redrawn faces beyond them. views: how each face is seen, clean plus views - 1 augmented ones.
+    rank: of the vision mapper. validation_faces: extra faces kept aside to choose the ridge penalty.
+    components: picture axes of the attribute classifier. calibration_faces: faces on which every direction is
+    tried. tuned: attributes whose direction is then tuned through the renderer, for tuning_steps steps each.
+    sentences: for the text.
     """
 
     backbone: str = "imagenet-minilm"
     generator: str = "mobile-stylegan-ffhq"
+    labelled_faces: int = 2600
     extra_faces: int = 5500
     views: int = 2
     rank: int = 256
@@ -61,6 +65,8 @@ class RecipeConfig:
     components: int = 800
     calibration_faces: int = 6
     calibration_step: float = 1.0
+    tuned: tuple[str, ...] = ()
+    tuning_steps: int = 30
     sentences: int = 40_000
     text_epochs: int = 20
 
@@ -71,6 +77,9 @@ class RecipeConfig:
                 raise UsageError(f"{field.name} must be a whole number of 1 or more, got {value!r}.")
         if self.validation_faces >= self.extra_faces:
             raise UsageError("validation_faces must be fewer than extra_faces.")
+        unknown = sorted(set(self.tuned) - set(ATTRIBUTES))
+        if unknown:
+            raise UsageError(f"tuned names unknown attributes: {', '.join(unknown)}.")
 
 
 def load_config(path: Path) -> RecipeConfig:
@@ -82,13 +91,25 @@ def load_config(path: Path) -> RecipeConfig:
     known = {field.name for field in fields(RecipeConfig)}
     if not isinstance(values, dict) or not set(values) <= known:
         raise UsageError(f"{path} must hold only the fields {', '.join(sorted(known))}.")
+    if isinstance(values.get("tuned"), list):
+        values["tuned"] = tuple(str(name) for name in values["tuned"])
     return RecipeConfig(**values)
+
+
+def choose_labelled(labels: Mapping[int, Mapping[str, float | None]], count: int, each: int = 3) -> list[int]:
+    """`count` seeds outside the held-out ones: first `each` faces that have every attribute, then the lowest seeds."""
+    free = [seed for seed in sorted(labels) if seed not in HELD_OUT_SEEDS]
+    chosen: dict[int, None] = {}
+    for name in ATTRIBUTES:
+        having = [seed for seed in free if (labels[seed][name] or 0.0) > 0.5]
+        chosen.update(dict.fromkeys(having[:each]))
+    chosen.update(dict.fromkeys(free))
+    return sorted(list(chosen)[:count])
 
 
 def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, work: Path, say: Report) -> Mappers:
     """Runs all stages, reusing what `work` already holds, and gives the trained Mappers back."""
-    labels = load_labels()
-    faces = bank.plan_faces(sorted(labels), config.extra_faces)
+    faces = bank.plan_faces(choose_labelled(load_labels(), config.labelled_faces), config.extra_faces)
     seeds = [face.seed for face in faces]
     latents = bank.latents_of(faces, generator)
     pictures = []
@@ -102,17 +123,13 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
             shards.append(path)
             say(f"seen: {path.name}")
         views.append(bank.load_shards(shards))
-    fit = torch.tensor([seed not in HELD_OUT_SEEDS for seed in seeds])
-    figures: dict[str, object] = {"faces": int(fit.sum()), "views": config.views}
-
-    vision_rows = fit.clone()
-    vision_rows[-config.validation_faces :] = False
-    check = torch.zeros_like(fit)
+    figures: dict[str, object] = {"faces": len(seeds), "views": config.views}
+    check = torch.zeros(len(seeds), dtype=torch.bool)
     check[-config.validation_faces :] = True
     w_mean = generator.w_mean.cpu()
     vision = fit_vision(
-        torch.cat([view[vision_rows] for view in views]),
-        latents[vision_rows].repeat(config.views, 1),
+        torch.cat([view[~check] for view in views]),
+        latents[~check].repeat(config.views, 1),
         (views[0][check], latents[check]),
         w_mean,
         config.rank,
@@ -120,7 +137,7 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
     figures["vision_penalty"], figures["vision_validation_cosine"] = vision.penalty, round(vision.cosine, 4)
     say(f"vision mapper: validation cosine {vision.cosine:.3f} at penalty {vision.penalty:g}")
 
-    offset = _fit_offset(config, pictures, views[0], latents, seeds, fit, backbone, generator, say)
+    offset = _fit_offset(config, pictures, views[0], latents, seeds, backbone, generator, work, say)
     held_texts = {row.text.lower() for row in load_heldout()}
     written = [*sample(1, config.sentences), *telegrams() * TELEGRAM_COPIES]
     sentences = [s for s in written if s.text.lower() not in held_texts]
@@ -141,29 +158,29 @@ def _fit_offset(
     features: Tensor,
     latents: Tensor,
     seeds: list[int],
-    fit: Tensor,
     backbone: Backbone,
     generator: Generator,
+    work: Path,
     say: Report,
 ) -> OffsetMapper:
     """Picture classifier on the labels -> scores of all faces -> probes -> directions -> calibrated directions."""
     values, known = label_table(seeds, load_labels(), ATTRIBUTES)
-    labelled = fit & (known.sum(1) > 0)
+    labelled = known.sum(1) > 0
     view = fit_standardiser(features[labelled], config.components)
     weight, bias = fit_logistic(view(features[labelled]), (values[labelled] > 0.5).float(), known[labelled])
     logits = view(features) @ weight + bias
-    scores = standard_scores(logits[fit], values[fit], known[fit])
-    probes, probe_bias = fit_probes(latents[fit], scores, values[fit], known[fit])
+    scores = standard_scores(logits, values, known)
+    probes, probe_bias = fit_probes(latents, scores, values, known)
     colours = torch.stack(
         [torch.from_numpy(patch_colours(face)) for path in pictures for face in np.load(path, mmap_mode="r")]
     )
-    colour_probes = fit_colour_probes(latents[fit], colours[fit].float())
-    directions = fit_directions(probes, latents[fit], ATTRIBUTES, colour_probes)
+    colour_probes = fit_colour_probes(latents, colours.float())
+    directions = fit_directions(probes, latents, ATTRIBUTES, colour_probes)
     say("directions: fitted, calibrating on renders")
 
-    yes, no = known[fit] * (values[fit] > 0.5), known[fit] * (values[fit] <= 0.5)
-    high = (logits[fit] * yes).sum(0) / yes.sum(0)
-    low = (logits[fit] * no).sum(0) / no.sum(0)
+    yes, no = known * (values > 0.5), known * (values <= 0.5)
+    high = (logits * yes).sum(0) / yes.sum(0)
+    low = (logits * no).sum(0) / no.sum(0)
     reader = view.axes @ weight
 
     def score(ws: Tensor) -> Tensor:
@@ -175,7 +192,7 @@ def _fit_offset(
             rows.append(((grid - view.mean) @ reader + bias - low) / (high - low))
         return torch.cat(rows)
 
-    tried = latents[torch.nonzero(fit)[:: int(fit.sum()) // config.calibration_faces, 0][: config.calibration_faces]]
+    tried = latents[:: len(latents) // config.calibration_faces][: config.calibration_faces]
     response = measure_groups(directions, tried, score, generator.num_ws, config.calibration_step)
     calibration = solve_gains(response, ATTRIBUTES)
     offset = OffsetMapper(len(ATTRIBUTES), generator.num_ws, generator.w_dim)
@@ -185,4 +202,20 @@ def _fit_offset(
     # Where the classifier says "yes" (logit 0), in score units, plus a margin: rare attributes need a clearer case.
     offset.high.copy_(-low / (high - low) + GOAL_MARGIN)
     offset.relative.copy_(torch.tensor([float(name in RELATIVE_AXES) for name in ATTRIBUTES]))
+    if config.tuned:
+        _tune(config, offset, PictureReader(generator, backbone, view, weight, bias, low, high), latents, work, say)
     return offset
+
+
+def _tune(
+    config: RecipeConfig, offset: OffsetMapper, read: PictureReader, latents: Tensor, work: Path, say: Report
+) -> None:
+    """Tunes the chosen directions in place; each finished one is kept in `work`, so an interrupted run goes on."""
+    for name in config.tuned:
+        path = work / f"direction-{name}-{config.tuning_steps}.npy"
+        if not path.exists():
+            rng = np.random.default_rng([ATTRIBUTES.index(name), config.tuning_steps])
+            tuning = TuningConfig(steps=config.tuning_steps)
+            bank.save_array(path, tune_direction(offset, ATTRIBUTES, name, latents, read, tuning, rng).numpy())
+        offset.directions[ATTRIBUTES.index(name)] = torch.from_numpy(np.load(path))
+        say(f"tuned: {name}")
