@@ -4,7 +4,7 @@ import pickle
 import shutil
 
 import pytest
-from folders import SENTENCES, attribute_text, write_captions, write_folder, write_picture
+from celebahq_files import SENTENCES, attribute_text, write_captions, write_folder, write_picture
 
 from fdvd.captions.facts import CELEBA_ATTRIBUTES
 from fdvd.celebahq import check_folder, open_folder
