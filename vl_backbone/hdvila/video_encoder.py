@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,15 @@ from vl_backbone.hdvila.trunks import build_trunks
 # Pixels that one pass through a trunk takes on the CPU when no gradient is asked for: one 640x1024 frame, so that
 # memory does not grow with the number of frames. Larger passes are not faster there.
 PIXELS_PER_PASS = 640 * 1024
+
+
+@dataclass(frozen=True)
+class TrunkMaps:
+    """high [C, c32, H/32, W/32], middle [C, c16, h', w'] of the HR frames; low [C, N, c16, h', w'] of the LR frames."""
+
+    high: Tensor | None
+    middle: Tensor | None
+    low: Tensor | None
 
 
 class VideoEncoder(nn.Module):
@@ -62,14 +72,45 @@ class VideoEncoder(nn.Module):
         """hr: [C, 3, H, W] or None, lr: [C, N, 3, h, w] -> [C, D, h', w'] of the frame in the middle of time."""
         clips, count = lr.shape[:2]
         (low,) = self._in_passes(lambda rgb: (self.grid_encoder_low(self.cnn_low(rgb, 3)[0]),), lr.flatten(0, 1))
-        frames = low.permute(0, 2, 3, 1).unflatten(0, (clips, count))
+        low = low.unflatten(0, (clips, count))
         if hr is None:
-            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
+            return self._join(None, None, low)
         high, middle = self._high(hr, with_middle=True)
+        return self._join(high, middle, low)
+
+    def _join(self, high: Tensor | None, middle: Tensor | None, low: Tensor) -> Tensor:
+        """HR grid [C, D, h', w'], the same frame among its neighbours, neighbours [C, N, D, h', w'] -> the grid."""
+        count = low.shape[1]
+        frames = low.permute(0, 1, 3, 4, 2)
+        if high is None or middle is None:
+            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
         half = (count + 1) // 2
         frames = torch.cat((frames[:, :half], middle.permute(0, 2, 3, 1)[:, None], frames[:, half:]), dim=1)
         temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
         return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
+
+    def trunk_maps(self, hr: Tensor | None, lr: Tensor | None) -> TrunkMaps:
+        """What the convolutional trunks make of C clips: hr [C, 3, H, W], lr [C, N, 3, h, w]; either may be None.
+
+        With frozen trunks this part of `encode_grid` never changes, so pre-training can keep it.
+        """
+        high = middle = low = None
+        if hr is not None:
+            stride_16, high = self.cnn(hr.float(), 4)
+            middle = _every_fourth(stride_16)
+        if lr is not None:
+            low = self.cnn_low(lr.flatten(0, 1).float(), 3)[0].unflatten(0, lr.shape[:2])
+        return TrunkMaps(high, middle, low)
+
+    def grid_from_maps(self, maps: TrunkMaps) -> Tensor:
+        """The rest of `encode_grid`: -> [C, h', w', D]."""
+        high = None if maps.high is None else self.grid_encoder(maps.high)
+        if maps.low is None:
+            assert high is not None
+            return high.permute(0, 2, 3, 1)
+        middle = None if maps.middle is None else self.grid_encoder_low(maps.middle)
+        low = self.grid_encoder_low(maps.low.flatten(0, 1)).unflatten(0, maps.low.shape[:2])
+        return self._join(high, middle, low).permute(0, 2, 3, 1)
 
     def _high(self, hr: Tensor, with_middle: bool) -> tuple[Tensor, ...]:
         """[C, 3, H, W] -> the HR grid and, if wanted, the frame as the hybrid Transformer sees it."""
@@ -79,7 +120,7 @@ class VideoEncoder(nn.Module):
             high = self.grid_encoder(stride_32)
             if not with_middle:
                 return (high,)
-            return high, self.grid_encoder_low(F.interpolate(stride_16, scale_factor=0.25, mode="nearest"))
+            return high, self.grid_encoder_low(_every_fourth(stride_16))
 
         return self._in_passes(run, hr)
 
@@ -90,6 +131,11 @@ class VideoEncoder(nn.Module):
         size = len(rgb) if whole else max(1, PIXELS_PER_PASS // (rgb.shape[-1] * rgb.shape[-2]))
         passes = [run(part.float()) for part in rgb.split(size)]
         return passes[0] if len(passes) == 1 else tuple(torch.cat(parts) for parts in zip(*passes, strict=True))
+
+
+def _every_fourth(stride_16: Tensor) -> Tensor:
+    """The HR frame at the LR frames' resolution, as the released code does it: nearest, neither area nor bilinear."""
+    return F.interpolate(stride_16, scale_factor=0.25, mode="nearest")
 
 
 def check_clips(hr: Tensor | None, lr: Tensor | None) -> Tensor:
