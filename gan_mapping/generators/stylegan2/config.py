@@ -158,7 +158,7 @@ def config_from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> StyleGAN2Config
             mapping_layers=layers,
             embed_features=embed_features,
             layer_features=shapes["mapping.fc0.weight"][0],
-            use_noise="synthesis.b4.conv1.noise_const" in shapes,
+            use_noise="synthesis.b4.conv1.noise_strength" in shapes,
         )
     except (KeyError, IndexError, ValueError):
         raise WeightsError(
