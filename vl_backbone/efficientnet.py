@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vl_backbone.conv_norm import conv_norm
+
 # (kernel, stride, expansion, output channels, repeats) of each stage
 STAGES = (
     (3, 1, 1, 16, 1),
@@ -26,22 +28,26 @@ PYRAMID_CHANNELS = (24, 40, 112, 192, 320)
 PYRAMID_STRIDES = (4, 8, 16, 32, 32)
 
 
-def same_pad(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """TensorFlow's SAME padding (the extra pixel goes right and bottom), which the weights were trained with."""
-    h, w = x.shape[-2:]
-    pad_h = max((-(-h // stride) - 1) * stride + kernel - h, 0)
-    pad_w = max((-(-w // stride) - 1) * stride + kernel - w, 0)
-    return F.pad(x, (pad_w // 2, pad_w - pad_w // 2, pad_h // 2, pad_h - pad_h // 2))
+def same_pads(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's SAME padding (the odd pixel goes right and bottom), which the weights were trained with."""
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
 
 
 class SameConv(nn.Conv2d):
-    """Bias-free convolution with SAME padding."""
+    """Bias-free convolution that `same_conv_norm` pads by the size of its input."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(c_in, c_out, kernel, stride=stride, groups=groups, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(same_pad(x, self.kernel_size[0], self.stride[0]))
+
+def same_conv_norm(x: Tensor, conv: SameConv, norm: nn.BatchNorm2d) -> Tensor:
+    """SAME-padded convolution and its batch norm."""
+    top, bottom = same_pads(x.shape[-2], conv.kernel_size[0], conv.stride[0])
+    left, right = same_pads(x.shape[-1], conv.kernel_size[0], conv.stride[0])
+    if (top, left) == (bottom, right):
+        return conv_norm(x, conv, norm, padding=(top, left))
+    return conv_norm(F.pad(x, (left, right, top, bottom)), conv, norm)
 
 
 class MBConv(nn.Module):
@@ -61,9 +67,9 @@ class MBConv(nn.Module):
         self.residual = stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = F.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
+        y = F.relu6(same_conv_norm(x, self._expand_conv, self._bn0)) if self.expands else x
+        y = F.relu6(same_conv_norm(y, self._depthwise_conv, self._bn1))
+        y = same_conv_norm(y, self._project_conv, self._bn2)
         return x + y if self.residual else y
 
 
@@ -91,7 +97,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, rgb: Tensor, last_block: int = PYRAMID_BLOCKS[-1]) -> Pyramid:
         """rgb: [B, 3, H, W] in 0..255. Blocks after `last_block` are not run (and their maps not returned)."""
-        x = F.relu6(self._bn0(self._conv_stem((rgb - 127.0) / 128.0)))
+        x = F.relu6(same_conv_norm((rgb - 127.0) / 128.0, self._conv_stem, self._bn0))
         maps = []
         for i, block in enumerate(self._blocks[: last_block + 1]):
             x = block(x)

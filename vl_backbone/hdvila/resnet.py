@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al. 2016) with the stride in the 3x3 convolution, its batch norms always in evaluation mode.
+"""ResNet-50 (He et al. 2016) with the stride in the 3x3 convolution.
 
 Key names are those of the public PyTorch ResNet without its classifier.
 """
@@ -6,27 +6,15 @@ Key names are those of the public PyTorch ResNet without its classifier.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from vl_backbone.conv_norm import conv_norm
 
 # Mean and spread of ImageNet's red, green and blue on the 0..255 scale.
 RGB_MEAN = (123.675, 116.28, 103.53)
 RGB_STD = (58.395, 57.12, 57.375)
 STAGE_BLOCKS = (3, 4, 6, 3)
 EXPANSION = 4
-
-
-def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """`norm(conv(x))` with the norm's stored statistics; differentiable in all of its parameters."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    pixels = x.shape[0] * x.shape[2] * x.shape[3] // (conv.stride[0] * conv.stride[1])
-    if pixels < conv.weight[0].numel():  # scaling the few outputs is cheaper than scaling the many weights
-        y = F.conv2d(x, conv.weight, None, conv.stride, conv.padding)
-        return F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-    scale = norm.weight.float() * torch.rsqrt(norm.running_var.float() + norm.eps)
-    shift = norm.bias.float() - norm.running_mean.float() * scale
-    weight = (conv.weight * scale[:, None, None, None]).to(conv.weight.dtype)
-    return F.conv2d(x, weight, shift.to(conv.weight.dtype), conv.stride, conv.padding)
 
 
 class Bottleneck(nn.Module):

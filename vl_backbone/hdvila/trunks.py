@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from vl_backbone.efficientnet import EfficientNetLite0
@@ -23,7 +24,7 @@ class Lite0Trunk(nn.Module):
 
     def forward(self, rgb: Tensor, stages: int = 4) -> tuple[Tensor, ...]:
         """As ResNet50.forward: the stride-16 map and, with four stages, the stride-32 map."""
-        rgb = rgb.to(self.network._conv_stem.weight.dtype)
+        rgb = rgb.to(self.network._conv_stem.weight.dtype).contiguous(memory_format=torch.channels_last)
         maps = self.network(rgb, last_block=LITE0_BLOCK_32 if stages == 4 else LITE0_BLOCK_16).maps
         return maps[2:]
 
