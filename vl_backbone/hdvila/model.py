@@ -120,6 +120,13 @@ class HDVILA(VideoEncoder):
             match_logits=self.transformer.cls.seq_relationship(pool_clips(pooled, how)),
         )
 
+    def predict_words(self, video: VideoFeatures, text: TextFeatures, where: Tensor) -> Tensor:
+        """The MLM logits of `fuse` at the positions where [B, L] (bool) is true only: [n, vocabulary], row-major."""
+        self._needs(self.stage == 2 and not self.answers, "cannot fuse", "a stage-2 pre-training model")
+        joint = self._joint_states(video.grid, text.tokens, text.attention_mask)[:, :, : where.shape[1]]
+        logits: Tensor = self.transformer.cls.predictions(pool_clips(joint, self.config.score_agg_func)[where])
+        return logits
+
     def answer(self, hr: Tensor | None, lr: Tensor | None, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Open-ended questions [B, L] about B videos -> [S, B, answers] logits per clip."""
         self._needs(self.answers > 0, "has no answer head", "build_hdvila(..., answers=N)")

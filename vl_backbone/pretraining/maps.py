@@ -1,0 +1,168 @@
+"""Pre-training on what frozen trunks have already seen: most of the work of a step, done once per picture.
+
+HD-VILA-mini keeps its convolutional trunks as ImageNet left them, so their maps (`VideoEncoder.trunk_maps`) are
+stored and everything behind them is trained. The objectives, the loop and the exact resume are those of full
+pre-training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vl_backbone.errors import UsageError
+from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.hdvila.video_encoder import TrunkMaps
+from vl_backbone.pretraining.contrastive import gather_features, similarity
+from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer
+from vl_backbone.pretraining.masking import IGNORE, MaskingConfig, mask_tokens, masked_correct, masked_language_loss
+from vl_backbone.pretraining.objectives import LossConfig, freeze_stage_one, process_count, sum_over_processes
+from vl_backbone.protocol import TextFeatures, VideoFeatures
+
+VIEWS = ("hr", "lr", "both")
+# Caption lengths that training sees: often one sentence, sometimes a paragraph of several.
+SENTENCES_PER_CAPTION = (1, 1, 2, 3, 5)
+
+
+@dataclass(frozen=True)
+class MapSample:
+    """Stored maps of one clip, without a batch dimension (see `TrunkMaps`), and sentences that are true of it."""
+
+    high: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray | None
+    captions: Sequence[str]
+
+
+@dataclass(frozen=True)
+class MapCollator:
+    """Drawn MapSamples -> a batch: high, middle, low (if all have it), input_ids, attention_mask, labels (masking).
+
+    Each sample gets a random paragraph of one to five of its sentences; drawn from the sample's own seed.
+    """
+
+    tokenizer: Tokenizer
+    masking: MaskingConfig | None = None
+
+    def __call__(self, drawn: Sequence[Drawn]) -> Batch:
+        texts = []
+        for d in drawn:
+            rng = random.Random(d.seed)
+            count = min(rng.choice(SENTENCES_PER_CAPTION), len(d.sample.captions))
+            texts.append(" ".join(rng.sample(list(d.sample.captions), count)))
+        input_ids, attention_mask = self.tokenizer(texts)
+        batch = {
+            "high": _stack([d.sample.high for d in drawn]),
+            "middle": _stack([d.sample.middle for d in drawn]),
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+        }
+        if all(d.sample.low is not None for d in drawn):
+            batch["low"] = _stack([d.sample.low for d in drawn])
+        if self.masking:
+            special = self.tokenizer.special_tokens
+            pairs = [
+                mask_tokens(row, special, torch.Generator().manual_seed(d.seed), self.masking)
+                for row, d in zip(input_ids, drawn, strict=True)
+            ]
+            batch["input_ids"] = torch.stack([shown for shown, _ in pairs])
+            batch["labels"] = torch.stack([labels for _, labels in pairs])
+        return batch
+
+
+def encode_maps(model: HDVILA, batch: Batch, view: str) -> VideoFeatures:
+    """Stored maps -> what `encode_video` would give for the HR frames, the LR frames, or both."""
+    if view not in VIEWS or (view != "hr" and "low" not in batch):
+        raise UsageError(f"The view {view!r} cannot be taken of these clips; views are {', '.join(VIEWS)}.")
+    high, middle = (None, None) if view == "lr" else (batch["high"], batch["middle"])
+    grid = model.grid_from_maps(TrunkMaps(high, middle, None if view == "hr" else batch["low"]))[:, None]
+    embedding = model.transformer.v_proj(grid.mean(dim=(1, 2, 3)))
+    return VideoFeatures(grid, nn.functional.normalize(embedding, dim=-1))
+
+
+class MapContrastive(nn.Module):
+    """Stage 1 on stored maps; the mean of the contrastive losses of every view in `views` with the same sentences.
+
+    Training single views beside the hybrid keeps still pictures (HR only) and thumbnails (LR only) usable.
+    frozen_text_layers: the word pieces and so many of the lowest text layers stay as they were.
+    """
+
+    def __init__(
+        self, model: HDVILA, views: Sequence[str], frozen_text_layers: int = 0, loss: LossConfig | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.views = tuple(views)
+        self.frozen_text_layers = frozen_text_layers
+        self.loss = loss or LossConfig()
+        for part in (model.cnn, model.cnn_low, *self._frozen_text()):
+            part.requires_grad_(False)
+
+    def _frozen_text(self) -> list[nn.Module]:
+        bert = self.model.transformer.bert
+        return [bert.embeddings, *bert.encoder.layer[: self.frozen_text_layers]]
+
+    def train(self, mode: bool = True) -> MapContrastive:
+        super().train(mode)
+        if self.frozen_text_layers:
+            for part in self._frozen_text():
+                part.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """A batch of MapCollator -> loss; accuracy of each view: how often a sentence is closest to its own clip."""
+        text = self.model.encode_text(batch["input_ids"], batch["attention_mask"]).embedding
+        text = gather_features(text)
+        losses, figures = [], {}
+        for view in self.views:
+            video = gather_features(encode_maps(self.model, batch, view).embedding)
+            losses.append(self.loss(video, text))
+            best = similarity(video, text).argmax(dim=1)
+            figures[f"accuracy_{view}"] = (best == torch.arange(len(best), device=best.device)).float().mean()
+        return {"loss": torch.stack(losses).mean(), **figures}
+
+
+class MapMaskedWords(nn.Module):
+    """Stage 2 on stored maps: equation 5 with everything of stage 1 frozen.
+
+    The decoder over the vocabulary stays the copy of the word embeddings that it starts as, so that it need not be
+    stored with the weights.
+    """
+
+    def __init__(self, model: HDVILA, view: str) -> None:
+        super().__init__()
+        if model.stage != 2 or model.answers:
+            raise UsageError("Masked words need a stage-2 model without an answer head.")
+        self.model = model
+        self.view = view
+        freeze_stage_one(model)
+        model.transformer.cls.predictions.decoder.weight.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> MapMaskedWords:
+        super().train(mode)
+        bert = self.model.transformer.bert
+        for part in (self.model.timesformer, bert.embeddings, *bert.encoder.layer[: self.model.config.text_layers]):
+            part.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """A batch of MapCollator with masking -> loss and accuracy over the asked words."""
+        with torch.no_grad():
+            video = encode_maps(self.model, batch, self.view)
+            tokens = self.model.encode_tokens(batch["input_ids"], batch["attention_mask"])
+        where = batch["labels"] != IGNORE
+        text = TextFeatures(tokens, batch["attention_mask"], tokens[:, 0])
+        logits, labels = self.model.predict_words(video, text, where), batch["labels"][where]
+        total, count = masked_language_loss(logits, labels)
+        asked = sum_over_processes(count).clamp(min=1)
+        correct = sum_over_processes(masked_correct(logits, labels))
+        return {"loss": total * process_count() / asked, "accuracy": correct / asked}
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).float()
