@@ -1,7 +1,7 @@
 """HD-VILA-mini: the same architecture at a size that two CPU cores can train, started from small public networks.
 
 512x512 HR frames and 128x128 LR frames give 8x8 grids. Trunks: EfficientNet-lite0. Text half: all six layers of
-all-MiniLM-L6-v2. The hybrid Transformer and the multimodal layers start fresh.
+all-MiniLM-L6-v2. The hybrid Transformer and the multimodal layer start fresh.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ HR_SIZE, LR_SIZE = 512, 128
 MINI_FIELDS: dict[str, Any] = {
     "trunk": "efficientnet_lite0",
     "hidden_size": 384,
-    "num_hidden_layers": 8,
+    "num_hidden_layers": 7,
     "num_text_layers": 6,
     "num_attention_heads": 12,
     "intermediate_size": 1536,
-    "timesformer_depth": 2,
+    "timesformer_depth": 1,
     "timesformer_heads": 6,
     "timesformer_grid": (8, 8),
+    "timesformer_frames": 4,
     "max_grid_row_position_embeddings": 32,
     "max_grid_col_position_embeddings": 32,
 }
