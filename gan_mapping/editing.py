@@ -16,7 +16,7 @@ from fdvd.detection import FaceDetector
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch, to_uint8
-from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
+from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.refinement import Progress, Refiner
 from gan_mapping.requests import check_strength, check_text, choose_faces
 from gan_mapping.results import EditResult, GeneratedFace, StageTimer
@@ -34,7 +34,7 @@ class FaceEditor:
         generator: Generator,
         mappers: Mappers,
         detector: FaceDetector,
-        identity: FaceNetwork,
+        identity: IdentityNetwork,
         refiner: Refiner,
         *,
         preset: str,
@@ -54,14 +54,15 @@ class FaceEditor:
         self.device = device
 
     @classmethod
-    def from_preset(cls, name: str = "mini", device: str = "auto") -> FaceEditor:
+    def from_preset(cls, name: str = "mini", device: str = "auto", generator: str | None = None) -> FaceEditor:
         """An editor of that preset. device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1", ...
 
+        generator: another one than the preset's, by name or file; its W must be the one the mappers know.
         Raises WeightsError when a weight file is missing or corrupt, UsageError for an unknown preset or device.
         """
         from gan_mapping.loading import load_editor
 
-        return load_editor(name, device)
+        return load_editor(name, device, generator)
 
     def edit(
         self,
@@ -154,7 +155,5 @@ class FaceEditor:
 
     @torch.no_grad()
     def describe_identity(self, crops: Sequence[np.ndarray]) -> Tensor:
-        """Aligned crops uint8 [R, R, 3] -> identity vectors [B, 128]."""
-        chips = torch.cat([aligned_chips(to_batch([crop], None, self.device)) for crop in crops])
-        vectors: Tensor = self.identity(chips)
-        return vectors
+        """Aligned crops uint8 [R, R, 3] -> identity vectors [B, E]."""
+        return torch.cat([self.identity.describe(to_batch([crop], None, self.device)) for crop in crops])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
-from safetensors.torch import load_file
 
 from fdvd.detection import load_detector
-from gan_mapping.checkpoint import WEIGHTS_DIR, load_mappers
+from gan_mapping.checkpoint import WEIGHTS_DIR, Mappers, load_mappers
 from gan_mapping.editing import FaceEditor
 from gan_mapping.generators.factory import load_generator
-from gan_mapping.losses.face_network import FaceNetwork
-from gan_mapping.presets import load_preset
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.shared_w import adapt_mappers, load_mobile_mapping
+from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
+from gan_mapping.losses.networks import load_identity, load_perceptual
+from gan_mapping.presets import Preset, load_preset
 from gan_mapping.refinement import Refiner
 from vl_backbone.assets import WeightStore
 from vl_backbone.errors import UsageError, WeightsError
-from vl_backbone.factory import load_backbone, load_efficientnet
+from vl_backbone.factory import load_backbone
 
 
 def choose_device(device: str) -> torch.device:
@@ -32,24 +36,27 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def load_editor(preset_name: str, device: str = "auto") -> FaceEditor:
+def load_editor(preset_name: str, device: str = "auto", generator_name: str | None = None) -> FaceEditor:
     """See `FaceEditor.from_preset`."""
     preset = load_preset(preset_name)
     target = choose_device(device)
     store = WeightStore()
-    mappers, mapper_hash = load_mappers(WEIGHTS_DIR / preset.mapper)
+    # Whatever is missing is found before anything large is loaded.
+    mappers, mapper_hash = load_mappers(mapper_file(preset, store))
     if (mappers.backbone, mappers.generator) != (preset.backbone, preset.generator):
         raise WeightsError(
             f"{preset.mapper} was trained for {mappers.backbone} and {mappers.generator}, but preset "
             f"{preset.name} asks for {preset.backbone} and {preset.generator}."
         )
+    generator = load_generator(generator_name or preset.generator, str(target), store)
+    if generator.name != preset.generator:
+        mappers = carry_mappers(mappers, generator, store)
     backbone = load_backbone(preset.backbone, str(target), store)
-    generator = load_generator(preset.generator, str(target), store)
-    identity = FaceNetwork()
-    identity.load_state_dict(load_file(store.path(preset.identity)))
-    identity = identity.eval().requires_grad_(False).to(target)
-    perceptual = load_efficientnet(store).to(target)
-    used = {preset.identity: store.sha256(preset.identity), "mtcnn": store.sha256("mtcnn")}
+    identity, identity_hashes = load_identity(preset.identity, target, store)
+    perceptual, perceptual_hashes = load_perceptual(preset.perceptual, target, store)
+    used = {**identity_hashes, "mtcnn": store.sha256("mtcnn"), preset.mapper: mapper_hash}
+    if preset.refine_steps:
+        used |= perceptual_hashes
     return FaceEditor(
         backbone,
         generator,
@@ -59,6 +66,19 @@ def load_editor(preset_name: str, device: str = "auto") -> FaceEditor:
         Refiner(generator, perceptual, identity, target),
         preset=preset.name,
         refine_steps=preset.refine_steps,
-        weights={**backbone.weights, **generator.weights, **used, preset.mapper: mapper_hash},
+        weights={**backbone.weights, **generator.weights, **used},
         device=target,
     )
+
+
+def mapper_file(preset: Preset, store: WeightStore) -> Path:
+    """The preset's trained layers: shipped with the package, or imported by the user."""
+    shipped = WEIGHTS_DIR / preset.mapper
+    return shipped if shipped.suffix == ".safetensors" else store.path(preset.mapper)
+
+
+def carry_mappers(mappers: Mappers, generator: Generator, store: WeightStore) -> Mappers:
+    """The mappers for another generator of the same W; WeightsError with the reason when it is not the same."""
+    if not isinstance(generator, StyleGAN2Generator):
+        raise WeightsError(f"The mappers of {mappers.generator} cannot drive {generator.name}.")
+    return adapt_mappers(mappers, generator.network, generator.name, load_mobile_mapping(store))

@@ -12,15 +12,13 @@ from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch
-from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
+from gan_mapping.losses.networks import IdentityNetwork, PerceptualNetwork
 from gan_mapping.losses.reconstruction import (
     identity_distance,
     perceptual_distance,
-    perceptual_features,
     pixel_distance,
     row_spread,
 )
-from vl_backbone.efficientnet import EfficientNetLite0
 from vl_backbone.errors import InputError
 
 Progress = Callable[[int, int], None]
@@ -58,8 +56,8 @@ class Refiner:
     def __init__(
         self,
         generator: Generator,
-        perceptual: EfficientNetLite0,
-        identity: FaceNetwork,
+        perceptual: PerceptualNetwork,
+        identity: IdentityNetwork,
         device: torch.device,
         config: RefinementConfig | None = None,
     ) -> None:
@@ -73,11 +71,13 @@ class Refiner:
         """ws [1, num_ws, w_dim], crop uint8 [R, R, 3] aligned photo -> better ws; progress(step, steps) each step."""
         config = self.config
         size = config.size
-        photo = to_batch([crop], 2 * size, self.device)
-        small = F.avg_pool2d(photo, 2)
+        # A small generator is compared at its own size.
+        side = min(2 * size, self.generator.resolution)
+        photo = to_batch([crop], side, self.device)
+        small = _halved(photo, size)
         with torch.no_grad():
-            wanted = perceptual_features(self.perceptual, small)
-            who = self.identity(aligned_chips(photo))
+            wanted = self.perceptual.features(small)
+            who = self.identity.describe(photo)
         start = ws.detach()
         # The shared part moves all rows together (inside W); the rows then learn what W cannot say.
         shared = torch.zeros_like(start[:, :1]).requires_grad_()
@@ -88,12 +88,12 @@ class Refiner:
         for step in range(steps):
             latent = start + shared + rows
             image = self.generator.synthesis(latent)
-            image = (F.avg_pool2d(image, image.shape[-1] // (2 * size)) + 1) * 127.5
-            near = F.avg_pool2d(image, 2)
-            loss = config.perceptual * perceptual_distance(perceptual_features(self.perceptual, near), wanted)
+            image = (F.avg_pool2d(image, image.shape[-1] // side) + 1) * 127.5
+            near = _halved(image, size)
+            loss = config.perceptual * perceptual_distance(self.perceptual.features(near), wanted)
             loss = loss + config.pixel * pixel_distance(near, small)
             if config.identity:
-                loss = loss + config.identity * identity_distance(self.identity, image, who)
+                loss = loss + config.identity * identity_distance(self.identity.describe(image), who)
             loss = loss + config.spread * row_spread(latent)
             loss = loss + config.start * (latent - start).square().sum(2).mean(1)
             optimiser.zero_grad()
@@ -103,3 +103,8 @@ class Refiner:
             if progress is not None:
                 progress(step + 1, steps)
         return (start + shared + rows).detach()
+
+
+def _halved(pictures: Tensor, size: int) -> Tensor:
+    """[B, 3, S, S] -> half the side where that is not below `size`."""
+    return F.avg_pool2d(pictures, 2) if pictures.shape[-1] >= 2 * size else pictures

@@ -57,6 +57,11 @@ class FaceNetwork(nn.Module):
         descriptor: Tensor = self.fc(self.stages(chips)[-1].mean(dim=(2, 3)))
         return descriptor
 
+    def describe(self, images: Tensor) -> Tensor:
+        """images: [B, 3, R, R] FFHQ-aligned RGB in 0..255 -> [B, 128]; differentiable."""
+        vectors: Tensor = self(aligned_chips(images))
+        return vectors
+
     def stages(self, images: Tensor) -> list[Tensor]:
         """images: [B, 3, H, W] RGB in 0..255 -> feature maps after each stage (32, 64, 128, 256, 256 channels)."""
         mean = torch.tensor(MEAN_RGB, dtype=images.dtype, device=images.device)[:, None, None]

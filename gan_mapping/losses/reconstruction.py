@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
 from vl_backbone.efficientnet import EfficientNetLite0
 
 # Strides 4, 8 and 16 of the pyramid: skin and edges, features, layout. Deeper maps name things, they do not draw them.
 PERCEPTUAL_LAST_BLOCK = 10
 
 
-def perceptual_features(network: EfficientNetLite0, images: Tensor) -> list[Tensor]:
-    """images [B, 3, H, W] RGB 0..255 -> unit-length feature columns of three scales (LPIPS, Zhang 2018, eq. 1)."""
-    maps = network(images, last_block=PERCEPTUAL_LAST_BLOCK).maps
-    return [F.normalize(m, dim=1, eps=1e-6) for m in maps]
+class EfficientNetPerceptual(nn.Module):
+    """LPIPS' form (Zhang 2018, eq. 1) on ImageNet features of EfficientNet-lite0, without learned weights."""
+
+    def __init__(self, network: EfficientNetLite0) -> None:
+        super().__init__()
+        self.network = network
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [B, 3, H, W] RGB 0..255 -> unit-length feature columns of three scales."""
+        maps = self.network(images, last_block=PERCEPTUAL_LAST_BLOCK).maps
+        return [F.normalize(m, dim=1, eps=1e-6) for m in maps]
 
 
 def perceptual_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
-    """Squared distance of unit feature columns, meaned over places, summed over scales -> [B]."""
+    """Squared distance of feature columns, meaned over places, summed over scales -> [B]."""
     terms = [(x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
     return torch.stack(terms).sum(0)
 
@@ -30,10 +36,9 @@ def pixel_distance(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b) / 255).square().mean((1, 2, 3))
 
 
-def identity_distance(network: FaceNetwork, images: Tensor, target: Tensor) -> Tensor:
-    """Squared distance of identity vectors; images [B, 3, R, R] aligned RGB 0..255, target [B, 128] -> [B]."""
-    distance: Tensor = (network(aligned_chips(images)) - target).square().sum(1)
-    return distance
+def identity_distance(vectors: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of identity vectors [B, E] -> [B]."""
+    return (vectors - target).square().sum(1)
 
 
 def row_spread(ws: Tensor) -> Tensor:

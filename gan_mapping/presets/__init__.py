@@ -15,9 +15,10 @@ class Preset:
     """One named combination of parts.
 
     backbone, generator: names for `load_backbone` and `load_generator`.
-    mapper: file in gan_mapping/weights with the trained linear layers.
-    identity: weight name of the face network used to report (and refine) identity.
+    mapper: the trained linear layers: a file in gan_mapping/weights, or else a name in the weight store.
+    identity, perceptual: names for `losses.networks` of what judges a reconstruction.
     refine_steps: default number of refinement steps on a real photo.
+    parts: every weight file it may need, by its name in the table of weights, in the order to get them.
     """
 
     name: str
@@ -25,12 +26,14 @@ class Preset:
     generator: str
     mapper: str
     identity: str
+    perceptual: str
     refine_steps: int
+    parts: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            wanted = int if field.name == "refine_steps" else str
+            wanted = {"refine_steps": int, "parts": tuple}.get(field.name, str)
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UsageError(f"Preset field {field.name!r} must be {wanted.__name__}, got {value!r}.")
         if self.refine_steps < 0:
@@ -50,4 +53,6 @@ def load_preset(name: str) -> Preset:
     known = {field.name for field in fields(Preset)}
     if not isinstance(values, dict) or set(values) != known:
         raise UsageError(f"Preset {name!r} must have exactly the fields {', '.join(sorted(known))}.")
-    return Preset(**values)
+    if not isinstance(values["parts"], list) or not all(isinstance(part, str) for part in values["parts"]):
+        raise UsageError(f"Preset {name!r}: parts must be a list of names.")
+    return Preset(**{**values, "parts": tuple(values["parts"])})
