@@ -1,16 +1,25 @@
-"""`vilaface train`: fit the linear mappers; the work is in gan_mapping.training."""
+"""`vilaface train`: the linear mappers, the backbone and its downstream tasks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from apps.cli.common import exit_codes, quiet_libraries, say
+from apps.cli.common import DebugOption, exit_codes, progress_bar, quiet_libraries, say
+from vl_backbone.errors import UsageError
+
+if TYPE_CHECKING:
+    from vl_backbone.pretraining.loop import Progress
 
 train_app = typer.Typer(help="Train the project's own parts.", no_args_is_help=True)
 
+RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]
+RunFolderOption = Annotated[Path, typer.Option("--out", help="Folder for state, log and model; made when missing.")]
+TrainDeviceOption = Annotated[str, typer.Option("--device", help='"auto" (a GPU when there is one) or "cpu".')]
 DEFAULT_CONFIG = Path(__file__).parents[2] / "gan_mapping" / "training" / "mini.yaml"
 
 
@@ -41,3 +50,40 @@ def train_mapper(
         mappers = fit_mappers(recipe, backbone, generator, folder, say)
         save_mappers(mappers, out)
         say(f"Wrote {out}.")
+
+
+@train_app.command("backbone")
+def train_backbone(
+    config: RecipeOption,
+    out: RunFolderOption,
+    device: TrainDeviceOption = "auto",
+    debug: DebugOption = False,
+) -> None:
+    """Pre-train HD-VILA, stage 1 or 2. Interrupt freely: the same command goes on where it was."""
+    with exit_codes(debug), training_progress() as report:
+        from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
+        from vl_backbone.pretraining.yaml_config import load_yaml
+
+        pretrain(load_yaml(PretrainingConfig, config), out, report=report, say=say, cpu=on_cpu(device))
+        say(f"Wrote the model to {out}.")
+
+
+def on_cpu(device: str) -> bool:
+    """Whether training must stay on the CPU; UsageError for anything but "auto" and "cpu"."""
+    if device not in ("auto", "cpu"):
+        raise UsageError(f'--device must be "auto" or "cpu" here, got {device!r}; choose GPUs by CUDA_VISIBLE_DEVICES.')
+    return device == "cpu"
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar with the latest figures, for people who watch; yields what `fit` reports to."""
+    quiet_libraries()
+    with progress_bar() as bar:
+        task = bar.add_task("training", total=None)
+
+        def report(progress: Progress) -> None:
+            figures = " ".join(f"{name} {value:.4g}" for name, value in progress.figures.items())
+            bar.update(task, completed=progress.step, total=progress.total, description=figures)
+
+        yield report

@@ -149,9 +149,11 @@ def fit(
 
 def make_accelerator(precision: str = "no", cpu: bool = False) -> Accelerator:
     """The processes and devices of this run, as `accelerate launch` or the environment say."""
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
-
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+    except ImportError:
+        raise UsageError("Training needs accelerate: pip install 'vilaface[train]'.") from None
     # Some parameters of HD-VILA get no gradient (the low-resolution trunk's last stage, an unused norm).
     parallel = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
     return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=[parallel])
