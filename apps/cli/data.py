@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from apps.cli import data_synth
+
 data_app = typer.Typer(help="Make and look at data sets of faces.", no_args_is_help=True)
 
 
 @data_app.callback()
 def data() -> None:
     """Make and look at data sets of faces."""
+
+
+data_app.command("synth")(data_synth.synth)
