@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from apps.cli.common import console, exit_codes, print_json, say
 from vl_backbone.assets import WeightState, WeightStatus, WeightStore
 from vl_backbone.errors import WeightsError
 
@@ -20,7 +19,6 @@ weights_app = typer.Typer(
     help="Weight files: what there is, where it comes from, and getting it.", no_args_is_help=True
 )
 
-WEIGHTS_EXIT_CODE = 3
 _STATE_STYLES = {WeightState.READY: "green", WeightState.MISSING: "yellow", WeightState.CORRUPT: "red"}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per file on standard output.")]
@@ -28,12 +26,20 @@ NamesArgument = Annotated[list[str] | None, typer.Argument(help="Names as in `vi
 
 
 @weights_app.command("list")
-def list_weights(as_json: JsonOption = False) -> None:
+def list_weights(
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Only the parts of this preset, as a checklist.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Every weight file: what it is for, its size, its licence, and whether it is here."""
-    with _weights_errors():
-        statuses = WeightStore().verify()
+    with exit_codes():
+        store = WeightStore()
+        statuses = store.verify(_parts(preset) if preset is not None else None)
         if as_json:
             _write_json(statuses)
+        elif preset is not None:
+            _write_checklist(preset, statuses)
         else:
             _write_table(statuses)
 
@@ -44,13 +50,8 @@ def fetch_weights(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all files are here already.")] = False,
 ) -> None:
     """Get the weight files that are missing or damaged; quick when all are here."""
-    console = Console(stderr=True)
-    with _weights_errors():
+    with exit_codes():
         store = WeightStore()
-
-        def say(message: str) -> None:
-            console.print(escape(message), highlight=False, soft_wrap=True)
-
         with console.status("Checking the weight files."):
             files = store.fetch(names or None, progress=say)
         if not quiet:
@@ -60,7 +61,7 @@ def fetch_weights(
 @weights_app.command("verify")
 def verify_weights(names: NamesArgument = None, as_json: JsonOption = False) -> None:
     """Check weight files by their hash; exit code 3 if one is not right."""
-    with _weights_errors():
+    with exit_codes():
         statuses = WeightStore().verify(names or None)
         if as_json:
             _write_json(statuses)
@@ -78,32 +79,36 @@ def verify_weights(names: NamesArgument = None, as_json: JsonOption = False) -> 
 
 
 @weights_app.command("import")
-def import_weights(
-    file: Annotated[Path, typer.Argument(help="Your own weight file (.safetensors).")],
+def import_file(
+    file: Annotated[Path, typer.Argument(help="Your own weight file (.pkl, .pt, .pth or .safetensors).")],
     name: Annotated[str, typer.Option("--as", help="The name to use it by.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Take your own weight file into the cache under a name."""
-    with _weights_errors():
+    """Take your own weight file into the cache under a name, converted to safetensors.
+
+    StyleGAN2 generators of any size (NVIDIA's .pkl, rosinality's .pt, .safetensors), the files of
+    `vilaface weights list --preset paper`, and other files of named tensors. Nothing in a file is executed.
+    """
+    with exit_codes():
+        from apps.weight_import import import_weights
+
         store = WeightStore()
-        target = store.import_file(file, name)
+        imported = import_weights(file, name, store)
         if as_json:
-            _write_json(store.verify([name]))
+            _write_json(store.verify([name]), {"notes": list(imported.notes)})
         else:
-            Console(stderr=True).print(escape(f"Imported {file} as {name}: {target}"), soft_wrap=True)
+            say(f"Imported {file} as {name}: {imported.path}")
+            for note in imported.notes:
+                say(note)
 
 
-@contextmanager
-def _weights_errors() -> Iterator[None]:
-    """A WeightsError becomes its sentence on standard error and exit code 3."""
-    try:
-        yield
-    except WeightsError as error:
-        Console(stderr=True).print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(WEIGHTS_EXIT_CODE) from error
+def _parts(preset: str) -> list[str]:
+    from gan_mapping.presets import load_preset
+
+    return list(load_preset(preset).parts)
 
 
-def _write_json(statuses: list[WeightStatus]) -> None:
+def _write_json(statuses: list[WeightStatus], more: Mapping[str, object] | None = None) -> None:
     for status in statuses:
         row = {
             "name": status.name,
@@ -116,8 +121,9 @@ def _write_json(statuses: list[WeightStatus]) -> None:
             "licence_note": status.licence_note,
             "origin": status.origin,
             "how": status.how,
+            "otherwise": status.otherwise,
         }
-        typer.echo(json.dumps(row))
+        print_json({**row, **(more or {})})
 
 
 def _write_table(statuses: list[WeightStatus]) -> None:
@@ -130,3 +136,18 @@ def _write_table(statuses: list[WeightStatus]) -> None:
         state = f"[{style}]{status.state}[/{style}]"
         table.add_row(escape(status.name), escape(status.purpose), size, escape(status.licence), state)
     Console().print(table)
+
+
+def _write_checklist(preset: str, statuses: list[WeightStatus]) -> None:
+    """One paragraph a part: where from, how large, on what terms, and what to do when the link is dead."""
+    paper = Console(soft_wrap=True, highlight=False)
+    ready = sum(status.state is WeightState.READY for status in statuses)
+    paper.print(f"Preset {preset}: {ready} of {len(statuses)} parts are ready.")
+    for status in statuses:
+        box = "x" if status.state is WeightState.READY else " "
+        size = f"{status.bytes / 1e6:.3g} MB" if status.bytes else "size depends on your training"
+        paper.print(f"\n\\[{box}] [bold]{status.name}[/bold]: {escape(status.purpose)} ({status.state}, {size})")
+        if status.state is not WeightState.READY:
+            paper.print(f"    get it: {escape(status.how)}")
+            paper.print(f"    not to be had? {escape(status.otherwise)}")
+        paper.print(f"    licence: {escape(status.licence)}. {escape(status.licence_note)}")

@@ -28,7 +28,7 @@ def test_list_prints_one_json_object_per_file() -> None:
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == 0
     assert {row["state"] for row in rows} == {"missing"}
-    assert {"mobile-stylegan-ffhq", "stylegan2-ada-ffhq"} <= {row["name"] for row in rows}
+    assert {"mobile-stylegan-ffhq", "stylegan2-ffhq"} <= {row["name"] for row in rows}
     assert all(row["licence"] and row["licence_note"] and row["how"] for row in rows)
 
 

@@ -95,7 +95,7 @@ def test_shipped_table_is_valid_and_names_the_parts_of_the_presets() -> None:
     table = load_table()
     names = [entry.name for entry in table]
     assert {"mobile-stylegan-ffhq", "efficientnet-lite0", "minilm", "mtcnn", "dlib-face-resnet"} <= set(names)
-    assert {"hdvila-official", "stylegan2-ada-ffhq"} <= set(names)
+    assert {"hdvila-official", "stylegan2-ffhq"} <= set(names)
     for entry in table:
         assert entry.licence.note.endswith(".")
         if entry.conversion is not None:
@@ -145,10 +145,10 @@ def test_missing_weights_are_explained_without_network(store: WeightStore, no_ne
 
 def test_weights_only_the_user_has_are_explained(tmp_path: Path, no_network: None) -> None:
     store = WeightStore(tmp_path)
-    with pytest.raises(WeightsError, match="vilaface weights import FILE --as stylegan2-ada-ffhq"):
-        store.path("stylegan2-ada-ffhq")
+    with pytest.raises(WeightsError, match="vilaface weights import FILE --as stylegan2-ffhq"):
+        store.path("stylegan2-ffhq")
     with pytest.raises(WeightsError, match="NVIDIA"):
-        store.fetch(["stylegan2-ada-ffhq"])
+        store.fetch(["stylegan2-ffhq"])
 
 
 def test_unknown_names_list_the_known_ones(store: WeightStore) -> None:

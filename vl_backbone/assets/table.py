@@ -49,12 +49,20 @@ class WheelOrigin:
 
 @dataclass(frozen=True)
 class UserOrigin:
-    """A file that only the user may get; `how` tells where."""
+    """A file that only the user may get.
+
+    how: where and how. megabytes: about how large it is, 0 if that depends. otherwise: what to do when it is
+    no longer there.
+    """
 
     how: str
+    megabytes: int = 0
+    otherwise: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.how, "'yours' without a text")
+        _require(isinstance(self.how, str) and self.how, "'yours' without a text")
+        _require(type(self.megabytes) is int and self.megabytes >= 0, f"megabytes {self.megabytes!r}")
+        _require(isinstance(self.otherwise, str), "'otherwise' that is no text")
 
     def __str__(self) -> str:
         return "your own copy"
@@ -185,7 +193,8 @@ def _entry(row: Mapping[str, Any]) -> WeightEntry:
     origin: WheelOrigin | UserOrigin
     conversion = None
     if "yours" in row["origin"]:
-        origin = UserOrigin(**{"how": row["origin"]["yours"]})
+        given = dict(row["origin"])
+        origin = UserOrigin(given.pop("yours"), **given)
     else:
         wheel = row["origin"]
         origin = WheelOrigin(wheel["wheel"], str(wheel["version"]), wheel["wheel_sha256"])

@@ -13,7 +13,9 @@ from vl_backbone.assets.files import explain_os_errors, partial_file, read_chunk
 from vl_backbone.assets.table import NAME_PATTERN, check_name
 from vl_backbone.errors import WeightsError
 
-SUPPORTED = "Only .safetensors files can be imported for now; StyleGAN2 and HD-VILA files come with a later version."
+SUPPORTED = (
+    "The store keeps .safetensors files; `vilaface weights import` converts generators and PyTorch weights itself."
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class UserFiles:
                 raise self._broken_record()
         return files
 
-    def add(self, source: Path, name: str) -> Path:
+    def add(self, source: Path, name: str, label: str) -> Path:
         """Copies `source` into the cache under `name`, replacing an earlier import of that name.
 
+        label: what to call the source in messages and in the record.
         Call it while holding the cache's lock. Raises WeightsError, with nothing changed, when it is refused.
         """
         target = self.path(name)
@@ -71,8 +74,8 @@ class UserFiles:
                 for chunk in read_chunks(reader):
                     writer.write(chunk)
             # The copy is what gets checked and used, so a source that changes meanwhile does no harm.
-            check_safetensors(partial, source.name)
-            file = UserFile(sha256_of(partial), partial.stat().st_size, source.name)
+            check_safetensors(partial, label)
+            file = UserFile(sha256_of(partial), partial.stat().st_size, label)
         known[name] = file
         text = json.dumps({key: asdict(value) for key, value in sorted(known.items())}, indent=1)
         with explain_os_errors(f"Writing {self._record}"):

@@ -81,7 +81,22 @@ def read_network_pickle(content: bytes) -> tuple[dict[str, TensorRecord], dict[A
     arguments = generator.state.get("_init_kwargs")
     if not isinstance(arguments, dict) or generator.state.get("_init_args"):
         raise WeightsError("The pickle does not say how its generator was built (_init_kwargs); refused.")
-    return tensors, arguments
+    return tensors, _with_clamp(arguments, generator)
+
+
+def _with_clamp(arguments: dict[Any, Any], generator: ModuleRecord) -> dict[Any, Any]:
+    """The arguments with conv_clamp as the layers have it, where they leave it to the constructor's default.
+
+    That default is none in StyleGAN2-ADA's code and 256 in the copy that StyleGAN3's code trains.
+    """
+    given = arguments.get("synthesis_kwargs", {})
+    layer = generator
+    for child in ("synthesis", "b4", "conv1"):
+        layer = layer.state["_modules"].get(child, layer)
+    clamp = layer.state.get("conv_clamp")
+    if not isinstance(given, dict) or "conv_clamp" in given or not isinstance(clamp, (int, float)):
+        return arguments
+    return {**arguments, "synthesis_kwargs": {**given, "conv_clamp": clamp}}
 
 
 def _tensors(module: ModuleRecord, prefix: str, depth: int) -> Iterator[tuple[str, TensorRecord]]:

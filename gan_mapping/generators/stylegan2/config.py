@@ -96,6 +96,7 @@ _SYNTHESIS = {
     "activation",
     "kernel_size",
     "fp16_channels_last",
+    "fused_modconv_default",
 }
 
 
