@@ -35,6 +35,10 @@ class Anchor:
         """The latent of a frame, [1, num_ws, w_dim], from the mapper's (filtered) answer w [w_dim] for it."""
         return self.ws + (w - self.w)
 
+    def to(self, device: torch.device) -> Anchor:
+        """The same on that device."""
+        return Anchor(self.ws.to(device), self.w.to(device))
+
 
 def geometric_median(points: Tensor) -> Tensor:
     """[N, D] -> the point [D] with the least sum of distances to all: a mean that outliers cannot drag.

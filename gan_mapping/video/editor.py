@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fdvd.detection import DetectedFace
-from gan_mapping.requests import check_strength, check_text
+from fdvd.detection.steady import steady_landmarks
+from gan_mapping.requests import check_strength
 from gan_mapping.video.anchors import Anchor, make_anchor, sample_times
 from gan_mapping.video.lane import FaceEdit, Lane, Moment
 from gan_mapping.video.lowpass import radius_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from gan_mapping.refinement import Progress
 
 Picture = NDArray[np.uint8]
+
+_MOST_FACES = 16  # per frame, the largest; a crowd must not make the search unbounded
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,22 @@ class ClipEditor:
         def watched() -> Iterator[Picture]:
             for frame in frames:
                 faces = next(done, None)
-                waiting.append(tuple(self.editor.detector.detect(frame) if faces is None else faces))
+                waiting.append(tuple(self._detected(frame) if faces is None else faces))
                 yield frame
 
         for starts in shot_starts(watched(), self.config.cuts):
             yield Sighting(starts, waiting.popleft())
+
+    def _detected(self, frame: Picture) -> list[DetectedFace]:
+        detector = self.editor.detector
+        return [steady_landmarks(detector, frame, face) for face in detector.detect(frame)[:_MOST_FACES]]
 
     def plan(self, sightings: Sequence[Sighting], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
         """Shots and steadied faces. clip_size: (width, height). face: "largest", "all" or an index, in every shot.
 
         Raises InputError when the clip has no frame or no face.
         """
-        plan = make_plan(sightings, clip_size, self.rate, face, self.config.plan)
+        plan = make_plan(sightings, clip_size, self.rate, face, self.config.plan, self.editor.generator.resolution)
         if not plan.runs:
             raise InputError("No face was found in the clip; use one in which a face is clearly visible.")
         return plan
@@ -119,28 +126,19 @@ class ClipEditor:
             if index >= max(wanted):
                 return
 
-    def edits(
-        self, plan: ClipPlan, anchors: Mapping[int, Anchor], text: str, strength: float = 1.0
-    ) -> dict[int, FaceEdit]:
-        """The wish as one constant offset per run; anchors by run number. Raises InputError."""
-        check_text(text)
+    def edits(self, anchors: Mapping[int, Anchor], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
+        """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
-        intents = self.editor.read(text)
-        return {
-            run.number: FaceEdit(anchors[run.number], strength * self._offset(anchors[run.number], intents))
-            for run in plan.runs
-        }
-
-    def _offset(self, anchor: Anchor, intents: Tensor) -> Tensor:
-        offset: Tensor = self.editor.mappers.offset(anchor.ws, intents)
-        return offset
+        offset = self.editor.mappers.offset
+        return {number: FaceEdit(anchor, strength * offset(anchor.ws, intents)) for number, anchor in anchors.items()}
 
     def render(
         self, plan: ClipPlan, edits: Mapping[int, FaceEdit], frames: Iterable[Picture], start: int = 0
     ) -> Iterator[Picture]:
         """Pass 2: the edited frames. Frames without a face, and pixels no edit reaches, come back as they are.
 
-        frames: the clip from frame max(0, start - lead_in) on; start: the first frame to give back.
+        frames: the clip from frame max(0, start - lead_in) on; start: the first frame to give back. edits: by run
+        number; runs without one are left alone.
         """
         first = max(0, start - self.lead_in)
         moments: Iterator[Moment] = (Moment(index, rgb, rgb) for index, rgb in enumerate(frames, start=first))

@@ -79,7 +79,9 @@ class Lane:
         blend_sigma: float,
     ) -> None:
         self._editor = editor
-        self._runs = sorted((run for run in runs if edits[run.number].changes), key=lambda run: run.start)
+        self._runs = sorted(
+            (run for run in runs if run.number in edits and edits[run.number].changes), key=lambda run: run.start
+        )
         self._edits = edits
         self._clip_size = clip_size
         self._latent_sigma = latent_sigma

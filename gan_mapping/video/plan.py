@@ -8,12 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fdvd.alignment import CROP_SIZE, FaceFrame
+from fdvd.alignment import FaceFrame
 from fdvd.detection import DetectedFace
 
 Floats = NDArray[np.float64]
 
 SMALLEST_CROP = 256
+
+
+def crop_size(quads: Floats, largest: int) -> int:
+    """Side in px of the crops of a run, [n, 4, 2] quads: a power of two, no finer than the face ever is in the clip."""
+    sides = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
+    fitting: int = 2 ** int(np.ceil(np.log2(max(1.0, float(sides.max())))))
+    return min(largest, max(SMALLEST_CROP, fitting))
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class FaceRun:
     presence: float64 [n] in 0..1, how much of the edit is shown: rises and falls where the face comes or goes
     in the middle of a shot, 1 elsewhere.
     scores: float64 [n] detection scores, 0 where the face was not seen and its place is a guess.
+    size: side of the crop in px, one for the whole run, so that sharpness does not change on the way.
     """
 
     number: int
@@ -49,19 +57,12 @@ class FaceRun:
     quads: Floats
     presence: Floats
     scores: Floats
+    size: int
 
     @property
     def stop(self) -> int:
         """The frame after the last one."""
         return self.start + len(self.quads)
-
-    @property
-    def size(self) -> int:
-        """Side of the crop in px: a power of two, no finer than the face ever is in the clip. One for the whole
-        run, so that sharpness does not change on the way."""
-        sides = np.linalg.norm(self.quads[:, 3] - self.quads[:, 0], axis=1)
-        fitting = 2 ** int(np.ceil(np.log2(max(1.0, float(sides.max())))))
-        return min(CROP_SIZE, max(SMALLEST_CROP, fitting))
 
     def frame(self, index: int, clip_size: tuple[int, int]) -> FaceFrame:
         """Where the face lies in frame `index` of the clip; clip_size is (width, height)."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fdvd.alignment import CROP_SIZE
 from fdvd.smoothing import smooth_quads
 from fdvd.tracking import Track, link_faces
-from gan_mapping.video.plan import ClipPlan, FaceRun, Floats, Shot, Sighting, shots_of
+from gan_mapping.video.plan import ClipPlan, FaceRun, Floats, Shot, Sighting, crop_size, shots_of
 from vl_backbone.errors import InputError
 
 
@@ -18,7 +19,8 @@ from vl_backbone.errors import InputError
 class PlanConfig:
     """Times in seconds.
 
-    axes_time, centre_time: sigmas of the smoothing of a quad's size and turn, and of its centre.
+    axes_time, centre_time: sigmas of the smoothing of a quad's size and turn, and of its centre. The centre follows
+        the face closely: what is pasted back must shake with a shaking camera.
     max_gap: a face lost for no longer is the same face, its place interpolated.
     shortest: a face in view for less, in a longer shot, is taken for a mistake of the detector.
     edge: a face first seen this soon after a cut, or last seen this shortly before, is there up to the cut.
@@ -26,7 +28,7 @@ class PlanConfig:
     """
 
     axes_time: float = 0.16
-    centre_time: float = 0.06
+    centre_time: float = 0.02
     max_gap: float = 0.5
     shortest: float = 0.3
     edge: float = 0.2
@@ -44,8 +46,11 @@ def make_plan(
     rate: float,
     face: str | int = "largest",
     config: PlanConfig | None = None,
+    resolution: int = CROP_SIZE,
 ) -> ClipPlan:
-    """What to edit in a clip; see `ClipEditor.plan`. rate: frames per second. No smoothing reaches over a cut.
+    """What to edit in a clip; see `ClipEditor.plan`. No smoothing reaches over a cut.
+
+    rate: frames per second. resolution: of the generator, the largest crop that makes sense.
 
     Raises InputError for a clip without frames and for a face that cannot be.
     """
@@ -60,7 +65,7 @@ def make_plan(
         tracks = link_faces(faces, max_gap=round(config.max_gap * rate))
         lasting = [track for track in tracks if _lasts(track, shot, rate, config)]
         for track in lasting if chosen is None else _ranked(lasting, chosen):
-            runs.append(_run(track, len(runs), index, shot, rate, config))
+            runs.append(_run(track, len(runs), index, shot, rate, config, resolution))
     return ClipPlan(clip_size, len(sightings), shots, tuple(runs))
 
 
@@ -104,7 +109,9 @@ def _ranked(tracks: Sequence[Track], rank: int) -> list[Track]:
     return taken
 
 
-def _run(track: Track, number: int, index: int, shot: Shot, rate: float, config: PlanConfig) -> FaceRun:
+def _run(
+    track: Track, number: int, index: int, shot: Shot, rate: float, config: PlanConfig, resolution: int
+) -> FaceRun:
     first, last = _span(track)
     length = shot.stop - shot.start
     edge = config.edge * rate
@@ -113,7 +120,7 @@ def _run(track: Track, number: int, index: int, shot: Shot, rate: float, config:
     quads = smooth_quads(track.quads()[first:last], config.axes_time * rate, config.centre_time * rate)
     scores = np.where(track.found, track.scores, 0.0)[first:last]
     presence = _presence(last - first, config.fade * rate, comes=first > 0, goes=last < length)
-    return FaceRun(number, index, shot.start + first, quads, presence, scores)
+    return FaceRun(number, index, shot.start + first, quads, presence, scores, crop_size(quads, resolution))
 
 
 def _presence(length: int, fade: float, *, comes: bool, goes: bool) -> Floats:
