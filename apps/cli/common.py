@@ -33,6 +33,12 @@ Row = dict[str, Any]
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the results; made when missing.")]
 PresetOption = Annotated[str, typer.Option("--preset", help="Which set of networks to use.")]
+GeneratorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--generator", help="Draw with this generator (a name or a file) of the same W.  [default: the preset's]"
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help='"auto", "cpu", "cuda" or "cuda:N".')]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per result on standard output.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.", hidden=True)]
@@ -135,7 +141,7 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def load_editor(preset: str, device: str) -> FaceEditor:
+def load_editor(preset: str, device: str, generator: str | None = None) -> FaceEditor:
     """The editor, warmed up, so that the first photo is not slower than the others."""
     with console.status("Loading the networks."):
         from transformers.utils.logging import disable_progress_bar
@@ -143,9 +149,9 @@ def load_editor(preset: str, device: str) -> FaceEditor:
         from gan_mapping.editing import FaceEditor
 
         disable_progress_bar()
-        editor = FaceEditor.from_preset(preset, device)
-        generator = editor.generator
-        generator.render(generator.w_mean.expand(1, generator.num_ws, generator.w_dim).contiguous())
+        editor = FaceEditor.from_preset(preset, device, generator)
+        drawer = editor.generator
+        drawer.render(drawer.w_mean.expand(1, drawer.num_ws, drawer.w_dim).contiguous())
     return editor
 
 

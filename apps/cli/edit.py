@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from apps.cli import common
-from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import describe_face, empty_row
 from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
 
@@ -34,6 +34,7 @@ class EditSettings:
     seed: int
     preset: str
     device: str
+    generator: str | None = None
 
 
 def edit(
@@ -56,6 +57,7 @@ def edit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Start of the random numbers.")] = 0,
     preset: PresetOption = "mini",
     device: DeviceOption = "auto",
+    generator: GeneratorOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -66,7 +68,7 @@ def edit(
     NAME.json. With --face all and several faces the last ones are numbered: NAME.face1.png, ...
     """
     with common.exit_codes(debug):
-        settings = EditSettings(text, strength, out, refine, face, aligned, seed, preset, device)
+        settings = EditSettings(text, strength, out, refine, face, aligned, seed, preset, device, generator)
         if edit_photos(photos, settings, as_json, debug):
             raise typer.Exit(common.SOME_FAILED)
 
@@ -105,7 +107,7 @@ class PhotoEditor:
     @property
     def editor(self) -> FaceEditor:
         if self._editor is None:
-            self._editor = common.load_editor(self.settings.preset, self.settings.device)
+            self._editor = common.load_editor(self.settings.preset, self.settings.device, self.settings.generator)
         return self._editor
 
     def run(self, photo: Path, name: str, debug: bool = False) -> Row:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps.cli import common
-from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row
 from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
 
@@ -29,6 +29,7 @@ def generate(
     out: OutOption = Path("vilaface-out"),
     preset: PresetOption = "mini",
     device: DeviceOption = "auto",
+    generator: GeneratorOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -51,7 +52,7 @@ def generate(
         except VilaFaceError as error:
             _finish({**row, "error": str(error)}, as_json)
             raise typer.Exit(common.SOME_FAILED) from None
-        editor = common.load_editor(preset, device)
+        editor = common.load_editor(preset, device, generator)
         if _make_faces(editor, row, range(seed, seed + n), out, as_json, debug):
             raise typer.Exit(common.SOME_FAILED)
 
