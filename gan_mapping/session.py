@@ -82,26 +82,19 @@ class EditSession:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError.
 
         shifts: attribute -> how far to move along its direction on top of the sentence (1 is from "no" to
-        "yes" on average); with one that is not 0 the text may be empty.
+        "yes" on average); where they are given, even all 0, the text may be empty.
         """
-        editor = self.editor
-        moves = _named_weights(shifts or {}, editor.mappers.attributes)
-        shifted = bool(moves.any())
-        worded = bool(text.strip()) or not shifted
-        if worded:
-            check_text(text)
         check_strength(strength)
+        editor = self.editor
         timer = StageTimer(dict(self.timings_s))
         with timer.stage("map_text"):
-            intents = editor.read(text) if worded else torch.zeros(1, len(editor.mappers.attributes))
-        warnings = [] if bool(intents.any()) or not worded else [NO_INTENT_WARNING]
+            intents, moves = self._wish(text, shifts)
+        warnings = [NO_INTENT_WARNING] if text.strip() and not bool(intents.any()) else []
         rgb = self.image
         faces = []
         for face in self.faces:
             with timer.stage("map_text"):
-                offset = strength * editor.mappers.offset(face.ws, intents.to(face.ws.device))
-                if shifted:
-                    offset = offset + editor.mappers.offset.along(moves.to(offset.device))
+                offset = strength * editor.mappers.offset(face.ws, intents) + moves
             with timer.stage("render"):
                 ws_edited = face.ws + offset
                 moved = bool(offset.any())
@@ -116,6 +109,27 @@ class EditSession:
         attributes = zip(editor.mappers.attributes, intents[0], strict=True)
         named = {name: round(float(value), 3) for name, value in attributes if value}
         return EditResult(rgb, faces, named, timer.seconds, warnings)
+
+    def renders(
+        self, text: str, strengths: Sequence[float], shifts: Mapping[str, float] | None = None
+    ) -> list[np.ndarray]:
+        """The first face at several strengths, uint8 [R, R, 3] each, not pasted back; arguments as in `apply`."""
+        for strength in strengths:
+            check_strength(strength)
+        editor, ws = self.editor, self.faces[0].ws
+        intents, moves = self._wish(text, shifts)
+        offset = editor.mappers.offset(ws, intents)
+        return [to_uint8(editor.generator.render(ws + strength * offset + moves))[0] for strength in strengths]
+
+    def _wish(self, text: str, shifts: Mapping[str, float] | None) -> tuple[Tensor, Tensor]:
+        """What is asked for: intents [1, A] read from the text, and the shifts as an offset [num_ws, w_dim] or 0."""
+        editor, ws = self.editor, self.faces[0].ws
+        if not shifts:
+            check_text(text)
+            return editor.read(text), torch.zeros_like(ws[0])
+        weights = _named_weights(shifts, editor.mappers.attributes).to(ws.device)
+        moves = editor.mappers.offset.along(weights)
+        return (editor.read(text) if text.strip() else torch.zeros_like(weights)[None]), moves
 
     def _identity(self, face: InvertedFace, edited: np.ndarray) -> dict[str, float]:
         photo, before, after = self.editor.describe_identity([face.crop, face.reconstruction, edited])

@@ -65,29 +65,42 @@ def huge_png(side: int = 30_000) -> bytes:
     )
 
 
+class FakeOffset:
+    """One direction for every attribute: brighter."""
+
+    def __call__(self, ws: Tensor, intents: Tensor) -> Tensor:
+        return intents.sum(dim=1)[:, None, None].expand_as(ws).clone()
+
+    def along(self, weights: Tensor) -> Tensor:
+        return weights.sum().expand(2, 4).clone()
+
+
 class FakeMappers:
     """Every sentence means "smile"; one that speaks of the weather means nothing."""
 
-    attributes = ("smile",)
-
-    def offset(self, ws: Tensor, intents: Tensor) -> Tensor:
-        return intents[:, :, None].expand_as(ws).clone()
+    attributes = ("smile", "age", "look_left", "look_right")
+    offset = FakeOffset()
 
 
 class FakeEditor:
     """Has the methods of FaceEditor that sessions and pages use; its latent is one grey level of the face."""
 
     refine_steps = 3
+    preset = "mini"
+    device = "cpu"
     mappers = FakeMappers()
 
     def __init__(self, faces: int = 1) -> None:
         self.faces = faces
         self.inversions = 0
+        self.detections = 0
+        self.weights = {"fake": "0" * 64}
         self.generator = SimpleNamespace(render=lambda ws: ws[:, :1, :1, None].expand(-1, 3, SIDE, SIDE).clamp(-1, 1))
 
     def find_faces(self, image: np.ndarray, face: str | int = "largest", aligned: bool = False) -> Any:
+        self.detections += 1
         if not self.faces:
-            raise InputError("No face was found.")
+            raise InputError("No face was found. Use another photo, or pass --aligned.")
         frames = [(i, FaceFrame.from_aligned(image, SIDE)) for i in range(self.faces)]
         return frames if face == "all" else frames[:1]
 
@@ -99,7 +112,7 @@ class FakeEditor:
         return torch.zeros(1, 2, 4)
 
     def read(self, text: str) -> Tensor:
-        return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.5)
+        return torch.zeros(1, 4) if "weather" in text else torch.tensor([[0.5, 0.0, 0.0, 0.0]])
 
     def describe_identity(self, crops: list[np.ndarray]) -> Tensor:
         return torch.tensor([[float(crop.mean()) / 255] for crop in crops])

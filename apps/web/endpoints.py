@@ -1,0 +1,100 @@
+"""The page's functions for programs: named endpoints that stand alone, without anything of a visit."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from apps.web.parts import Shared, photo_input, reporter, sentences, visitor
+from apps.web.studio import EditRequest
+from apps.web.visit import edit_row, write_edit, write_faces
+
+_WORK: dict[str, Any] = {"concurrency_id": "editor", "concurrency_limit": 1}
+
+
+def build(shared: Shared) -> list[str]:
+    """Adds the endpoints to the page that is being built; returns their names."""
+    with gr.Column(visible=False):
+        _edit(shared)
+        _generate(shared)
+    return ["/edit", "/generate"]
+
+
+def _edit(shared: Shared) -> None:
+    def edit(
+        image: str | None,
+        text: str,
+        strength: float = 1.0,
+        refine: float | None = None,
+        face: str = "largest",
+        pose: float = 0.0,
+        age: float = 0.0,
+        smile: float = 0.0,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Edit the faces in a photo as a sentence says.
+
+        image: the photo. text: what to change. strength: 0 changes nothing, 1 is the full wish, below 0 the
+        opposite. refine: steps that improve the likeness (null: the preset's; 0: quick). face: "largest", "all"
+        or a number, 0 is the largest. pose, age, smile: -1 to 1, on top of the sentence.
+        Returns the full-size photo as PNG, the edited face as PNG, and what was done as JSON.
+        """
+        with sentences():
+            asked = EditRequest(image, text, strength, str(face), refine, pose, age, smile)
+            asked.check()
+            start = time.perf_counter()
+            answer = shared.studio.edit(asked, report=reporter(progress, "Refining the likeness"))
+            files = write_edit(answer, shared.store.folder(visitor(request)))
+            row = edit_row(shared.studio, answer, files, time.perf_counter() - start)
+        return files["edited"], files["face"], row
+
+    inputs = [
+        photo_input("image"),
+        gr.Textbox(label="text"),
+        gr.Number(1.0, label="strength"),
+        gr.Number(None, label="refine"),
+        gr.Textbox("largest", label="face"),
+        gr.Number(0.0, label="pose"),
+        gr.Number(0.0, label="age"),
+        gr.Number(0.0, label="smile"),
+    ]
+    outputs = [gr.File(label="edited"), gr.File(label="face"), gr.JSON(label="details")]
+    gr.Button("edit").click(edit, inputs, outputs, api_name="edit", **_WORK)
+
+
+def _generate(shared: Shared) -> None:
+    def generate(
+        text: str,
+        n: float = 4,
+        seed: float = 0,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Make faces that fit a sentence.
+
+        text: who it should be. n: how many. seed: face i is made from seed + i, always alike.
+        Returns PNG files of 1024x1024 and what was understood as JSON.
+        """
+        with sentences():
+            start = time.perf_counter()
+            faces = shared.studio.generate(text, n, seed, report=reporter(progress, "Drawing faces"))
+            files = [path for path, _ in write_faces(faces, shared.store.folder(visitor(request)))]
+            editor = shared.studio.editor
+            details = {
+                "task": "generate",
+                "status": "ok",
+                "text": text,
+                "preset": editor.preset,
+                "seeds": [face.seed for face in faces],
+                "intents": shared.studio.understood(text),
+                "timings_s": {"total": round(time.perf_counter() - start, 4)},
+                "weights": dict(editor.weights),
+            }
+        return files, details
+
+    inputs = [gr.Textbox(label="text"), gr.Number(4, label="n"), gr.Number(0, label="seed")]
+    outputs = [gr.File(label="faces", file_count="multiple"), gr.JSON(label="details")]
+    gr.Button("generate").click(generate, inputs, outputs, api_name="generate", **_WORK)

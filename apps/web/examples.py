@@ -1,0 +1,31 @@
+"""Photos and sentences to try. The faces are made by the bundled generator: they are nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHIPPED = Path(__file__).with_name("example_photos")
+_PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+
+CHIPS = ("big smile", "blond hair", "add glasses", "much older", "a bit younger", "no smile")
+PEOPLE = ("an old man with glasses", "a young woman with curly red hair", "a child who laughs", "a man with a beard")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo and a sentence that does something visible to it."""
+
+    photo: Path
+    text: str
+
+
+def available() -> list[Example]:
+    """The examples whose photos are here (an installed package has no portrait, only the made faces)."""
+    pairs = (
+        (_PORTRAIT, "blond hair and a big smile"),
+        (_SHIPPED / "man.jpg", "older, with gray hair and glasses"),
+        (_SHIPPED / "woman.jpg", "long straight hair and red lipstick"),
+        (_SHIPPED / "old-man.jpg", "much younger"),
+    )
+    return [Example(photo, text) for photo, text in pairs if photo.is_file()]
