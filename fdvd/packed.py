@@ -8,13 +8,8 @@ latents of many clips. Zip files are read at random places without unpacking, by
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
-
-from vl_backbone.errors import InputError
 
 FORMAT = "packed-clips-1"
 SETTINGS = "dataset.json"
@@ -34,20 +29,3 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
         for name in sorted(members):
             archive.writestr(zipfile.ZipInfo(name), members[name])
     return buffer.getvalue()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file that is complete or not there at all; InputError when it cannot be."""
-    temporary: str | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)  # noqa: PTH105
-        temporary = None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

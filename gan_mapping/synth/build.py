@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from torch import Tensor
 
 from fdvd.attributes import Labels, load_labels
 from fdvd.captions import describe, facts_of
-from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, write_atomically, zip_bytes
+from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_uint8
 from gan_mapping.synth.probes import PSI, Probes, fit_fact_probes
 from gan_mapping.synth.walks import Walk, latents_along, seed_of, walk_of
 from gan_mapping.training.bank import FaceSeed, latents_of
+from vl_backbone.assets.files import write_atomically
 from vl_backbone.errors import InputError, UsageError
 
 Report = Callable[[str], None]
@@ -170,7 +171,7 @@ def _claim_folder(out: Path, config: SynthConfig, generator: Generator) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{out}: cannot be used ({error}); name another folder.") from None
     if found is None:
-        write_atomically(path, text.encode())
+        _write(path, [text.encode()])
     elif found != text:
         raise UsageError(f"{out} holds a build with other settings (see {SETTINGS}); name another folder.")
 
@@ -199,9 +200,9 @@ def _write_block(out: Path, block: int, clips: list[_Clip], generator: Generator
         members |= {name: data for (name, _), data in zip(jobs, encoded, strict=True)}
     data = zip_bytes(members)
     name = block_name(block)
-    write_atomically(out / BLOCK_FOLDER / f"{name}.zip", data)
+    _write(out / BLOCK_FOLDER / f"{name}.zip", [data])
     lines = [json.dumps(clip.record | {"block": name}, sort_keys=True) for clip in clips]
-    write_atomically(out / BLOCK_FOLDER / f"{name}.jsonl", ("\n".join(lines) + "\n").encode())
+    _write(out / BLOCK_FOLDER / f"{name}.jsonl", ["\n".join(lines).encode(), b"\n"])
 
 
 def _render(rows: Tensor, generator: Generator, config: SynthConfig) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -231,5 +232,13 @@ def missing_blocks(out: Path, config: SynthConfig) -> list[int]:
 def write_manifest(out: Path, config: SynthConfig) -> Path:
     """Joins the blocks' parts into one manifest; all blocks must be there."""
     parts = [(out / BLOCK_FOLDER / f"{block_name(block)}.jsonl").read_bytes() for block in range(config.blocks)]
-    write_atomically(out / MANIFEST, b"".join(parts))
+    _write(out / MANIFEST, parts)
     return out / MANIFEST
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    try:
+        write_atomically(path, chunks)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: cannot be written ({reason}); make room or name another folder.") from None
