@@ -11,10 +11,12 @@ from transformers import BertModel, BertTokenizer
 from vl_backbone.assets import WeightStore
 from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
 from vl_backbone.errors import InputError
+from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
+from vl_backbone.hdvila_mini import HDVILAMini
 from vl_backbone.imagenet_minilm import ImagenetMiniLM
 from vl_backbone.protocol import Backbone
 
-BACKBONES = (ImagenetMiniLM.name,)
+BACKBONES = (HDVILAMini.name, ImagenetMiniLM.name)
 MINILM_FILES = ("minilm", "minilm-config", "minilm-tokenizer")
 
 
@@ -23,7 +25,7 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
 
     Raises WeightsError when one of its files is missing or corrupt, InputError for an unknown name.
     """
-    if name != ImagenetMiniLM.name:
+    if name not in BACKBONES:
         raise InputError(f"Unknown backbone {name!r}; this version knows {', '.join(BACKBONES)}.")
     store = store or WeightStore()
     vision = load_efficientnet(store)
@@ -31,6 +33,9 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
     text = BertModel.from_pretrained(folder, local_files_only=True)
     tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
+    if name == HDVILAMini.name:
+        model, digest = load_mini(vision.state_dict(), text.state_dict())
+        return HDVILAMini(model, tokenizer, {**weights, MINI_FILE.name: digest}, torch.device(device))
     return ImagenetMiniLM(vision, text, tokenizer, weights, torch.device(device))
 
 

@@ -34,16 +34,16 @@ class MapSample:
     """Stored maps of one clip, without a batch dimension (see `TrunkMaps`), and sentences that are true of it."""
 
     high: np.ndarray
-    middle: np.ndarray
+    middle: np.ndarray | None
     low: np.ndarray | None
     captions: Sequence[str]
 
 
 @dataclass(frozen=True)
 class MapCollator:
-    """Drawn MapSamples -> a batch: high, middle, low (if all have it), input_ids, attention_mask, labels (masking).
+    """Drawn MapSamples -> a batch: high, middle, low (where all have them), input_ids, attention_mask, labels.
 
-    Each sample gets a random paragraph of one to five of its sentences; drawn from the sample's own seed.
+    Each sample gets a random paragraph of one to five of its sentences, drawn from its own seed. masking: adds labels.
     """
 
     tokenizer: Tokenizer
@@ -58,12 +58,12 @@ class MapCollator:
         input_ids, attention_mask = self.tokenizer(texts)
         batch = {
             "high": _stack([d.sample.high for d in drawn]),
-            "middle": _stack([d.sample.middle for d in drawn]),
             "input_ids": input_ids,
             "attention_mask": attention_mask,
         }
-        if all(d.sample.low is not None for d in drawn):
-            batch["low"] = _stack([d.sample.low for d in drawn])
+        for part in ("middle", "low"):
+            if all(getattr(d.sample, part) is not None for d in drawn):
+                batch[part] = _stack([getattr(d.sample, part) for d in drawn])
         if self.masking:
             special = self.tokenizer.special_tokens
             pairs = [
@@ -79,8 +79,9 @@ def encode_maps(model: HDVILA, batch: Batch, view: str) -> VideoFeatures:
     """Stored maps -> what `encode_video` would give for the HR frames, the LR frames, or both."""
     if view not in VIEWS or (view != "hr" and "low" not in batch):
         raise UsageError(f"The view {view!r} cannot be taken of these clips; views are {', '.join(VIEWS)}.")
-    high, middle = (None, None) if view == "lr" else (batch["high"], batch["middle"])
-    grid = model.grid_from_maps(TrunkMaps(high, middle, None if view == "hr" else batch["low"]))[:, None]
+    high = None if view == "lr" else batch["high"]
+    middle, low = batch.get("middle") if view == "both" else None, None if view == "hr" else batch["low"]
+    grid = model.grid_from_maps(TrunkMaps(high, middle, low))[:, None]
     embedding = model.transformer.v_proj(grid.mean(dim=(1, 2, 3)))
     return VideoFeatures(grid, nn.functional.normalize(embedding, dim=-1))
 

@@ -1,0 +1,190 @@
+"""Pre-training HD-VILA-mini on generated faces: stills, then clips, then masked words. Resumable at every step.
+
+Stage 1 (contrastive, equation 4) first on redrawn still faces with the HR branch alone, then on FDVD-synth clips
+with both branches; stage 2 (masked words, equation 5) on the clips with everything of stage 1 frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor, nn
+
+from fdvd.attributes import HELD_OUT_SEEDS, load_labels
+from fdvd.captions import describe, facts_of
+from fdvd.dataset import ClipDataset
+from fdvd.sources import open_dataset
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.synth.maps import StoredMaps, map_shards
+from gan_mapping.synth.probes import fit_fact_probes
+from gan_mapping.training.bank import SHARD, latents_of, plan_faces, render_shards
+from vl_backbone.errors import UsageError
+from vl_backbone.hdvila.mini import initialise_mini
+from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.pretraining.data import Tokenizer
+from vl_backbone.pretraining.loop import FitConfig, RunConfig, fit
+from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords
+from vl_backbone.pretraining.masking import MaskingConfig
+from vl_backbone.pretraining.optim import OptimizerConfig
+
+Say = Callable[[str], None]
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class MiniRecipe:
+    """still_faces: redrawn faces, the labelled ones first (seeds 1600-1999 are never trained on).
+
+    *_steps, *_batch: length of the three runs. learning_rate: of text layers and projections; grid_rate: of the
+    grid encoders; hybrid_rate: of the hybrid Transformer; words_rate: of stage 2. frozen_text_layers: of MiniLM's
+    six.
+    """
+
+    still_faces: int = 8500
+    still_steps: int = 600
+    still_batch: int = 128
+    clip_steps: int = 300
+    clip_batch: int = 64
+    word_steps: int = 300
+    word_batch: int = 64
+    learning_rate: float = 3e-4
+    grid_rate: float = 1e-3
+    hybrid_rate: float = 5e-4
+    words_rate: float = 5e-4
+    frozen_text_layers: int = 5
+    save_every: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise UsageError(f"{field.name} must be a number of 0 or more, got {value!r}.")
+
+
+def load_recipe(path: Path) -> MiniRecipe:
+    """A YAML file -> MiniRecipe; UsageError names what is wrong with it."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"The configuration {path} cannot be read: {error}.") from None
+    known = {field.name for field in fields(MiniRecipe)}
+    if not isinstance(values, dict) or not set(values) <= known:
+        raise UsageError(f"{path} must hold only the fields {', '.join(sorted(known))}.")
+    return MiniRecipe(**values)
+
+
+def pretrain_mini(
+    recipe: MiniRecipe,
+    bases: tuple[State, State],
+    tokenizer: Tokenizer,
+    generator: Generator,
+    clips_folder: Path,
+    work: Path,
+    say: Say,
+) -> tuple[HDVILA, dict[str, Any]]:
+    """bases: state dicts of EfficientNet-lite0 and MiniLM -> the stage-2 model and the figures of the runs."""
+    clips = open_dataset(clips_folder)
+    model = initialise_mini(*bases, stage=1)
+    stills = still_maps(recipe, generator, model, work, say)
+    hybrid = clip_maps(clips, model, work, say)
+    collate = MapCollator(tokenizer)
+    _standardise_channels(model, stills)
+    figures: dict[str, Any] = {"still_faces": len(stills), "clips": len(hybrid)}
+
+    run = MapContrastive(model, ("hr",), recipe.frozen_text_layers)
+    _fit(recipe, "stills", run, stills, collate, recipe.still_steps, recipe.still_batch, work, say, figures)
+    run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
+    _fit(recipe, "clips", run, hybrid, collate, recipe.clip_steps, recipe.clip_batch, work, say, figures)
+
+    joint = initialise_mini(*bases, stage=2)
+    joint.load_state_dict({**joint.state_dict(), **model.state_dict()})
+    words = MapMaskedWords(joint, "both")
+    masked = MapCollator(tokenizer, MaskingConfig())
+    _fit(recipe, "words", words, hybrid, masked, recipe.word_steps, recipe.word_batch, work, say, figures)
+    return joint.eval(), figures
+
+
+def _fit(
+    recipe: MiniRecipe,
+    name: str,
+    objective: MapContrastive | MapMaskedWords,
+    source: StoredMaps,
+    collate: MapCollator,
+    steps: int,
+    batch: int,
+    work: Path,
+    say: Say,
+    figures: dict[str, Any],
+) -> None:
+    rate = recipe.words_rate if name == "words" else recipe.learning_rate
+    optimizer = OptimizerConfig(
+        learning_rate=rate, cnn_learning_rate=recipe.grid_rate, timesformer_learning_rate=recipe.hybrid_rate
+    )
+    run = RunConfig(steps=steps, batch_size=batch, seed=recipe.seed, save_every=recipe.save_every)
+    last: dict[str, float] = {}
+
+    def report(progress: Any) -> None:
+        last.update(progress.figures)
+        if progress.step % run.log_every == 0 or progress.step == progress.total:
+            shown = ", ".join(f"{key} {value:.3g}" for key, value in progress.figures.items())
+            say(f"{name}: step {progress.step} of {progress.total}: {shown}")
+
+    fit(objective, source, collate, FitConfig(run, optimizer), work / name, settings=repr(recipe), report=report)
+    figures[name] = {key: round(value, 4) for key, value in last.items()}
+
+
+def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Path, say: Say) -> StoredMaps:
+    """Redraws the faces, captions them and stores their maps; seeds 1600-1999 are drawn but not in the result."""
+    labels = load_labels()
+    labelled = sorted(labels)[: recipe.still_faces]
+    faces = plan_faces(labelled, recipe.still_faces - len(labelled))
+    latents = latents_of(faces, generator)
+    pictures = []
+    for path in render_shards(latents, generator, work / "stills"):
+        pictures.append(np.load(path, mmap_mode="r"))
+        say(f"drawn: {path.name}")
+
+    def read(first: int, last: int) -> tuple[Tensor, None]:
+        rows = np.stack([pictures[i // SHARD][i % SHARD] for i in range(first, last)])
+        return torch.from_numpy(rows).permute(0, 3, 1, 2), None
+
+    for shard in map_shards(len(faces), read, model, work / "stills"):
+        say(f"seen: stills {shard:03d}")
+    probes = fit_fact_probes(generator)
+    captions = []
+    for face, w in zip(faces, latents, strict=True):
+        row = labels.get(face.seed)
+        captions.append(describe(probes.certain(w) if row is None else facts_of(row), face.seed))
+    rows = [i for i, face in enumerate(faces) if face.seed not in HELD_OUT_SEEDS and captions[i]]
+    return StoredMaps(work / "stills", rows, [captions[i] for i in rows], still=True)
+
+
+def clip_maps(clips: ClipDataset, model: HDVILA, work: Path, say: Say) -> StoredMaps:
+    """Stores the maps of all clips of FDVD-synth; the result holds those of its training split."""
+
+    def read(first: int, last: int) -> tuple[Tensor, Tensor]:
+        samples = [clips[i] for i in range(first, last)]
+        neighbours = [sample.lr[0] for sample in samples if sample.lr is not None]
+        return torch.stack([sample.hr[0] for sample in samples]), torch.stack(neighbours)
+
+    for shard in map_shards(len(clips), read, model, work / "clips"):
+        say(f"seen: clips {shard:03d}")
+    rows = [i for i in range(len(clips)) if clips.clips[i].split == "train"]
+    return StoredMaps(work / "clips", rows, [clips.clips[i].captions for i in rows], still=False)
+
+
+@torch.no_grad()
+def _standardise_channels(model: HDVILA, stills: StoredMaps) -> None:
+    """Divides the fresh grid encoder's columns by their channel's spread: fine maps are louder than coarse ones."""
+    sample = np.stack([stills[i].high for i in range(0, len(stills), max(1, len(stills) // 64))])
+    spread = torch.from_numpy(sample.astype(np.float32)).std(dim=(0, 2, 3))
+    first = model.grid_encoder[0]
+    assert isinstance(first, nn.Conv2d)
+    first.weight.div_(spread[None, :, None, None].clamp(min=1e-2))

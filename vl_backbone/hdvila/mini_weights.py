@@ -1,0 +1,82 @@
+"""The file of HD-VILA-mini: only what pre-training changed, in fp16; the rest comes from the public base weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vl_backbone.errors import WeightsError
+from vl_backbone.hdvila.config import HDVILAConfig
+from vl_backbone.hdvila.mini import initialise_mini
+from vl_backbone.hdvila.model import HDVILA
+
+FORMAT = "hdvila-mini-1"
+MINI_FILE = Path(__file__).parents[1] / "weights" / "hdvila-mini.safetensors"
+
+
+def trained_names(model: HDVILA, frozen_text_layers: int) -> list[str]:
+    """The tensors that differ from the base weights after pre-training with so many frozen text layers."""
+    kept = (
+        "cnn.",
+        "cnn_low.",
+        "timesformer.norm.",
+        "transformer.bert.embeddings.",
+        "transformer.cls.predictions.decoder.weight",
+        "transformer.cls.predictions.decoder.bias",
+        "transformer.cls.seq_relationship.",
+        *(f"transformer.bert.encoder.layer.{i}." for i in range(frozen_text_layers)),
+    )
+    return [name for name in model.state_dict() if not name.startswith(kept)]
+
+
+def save_mini(model: HDVILA, path: Path, frozen_text_layers: int, provenance: Mapping[str, object]) -> None:
+    """Writes the trained tensors (atomically); config and provenance go into the metadata."""
+    state = model.official_state_dict()
+    tensors = {name: state[name].half().cpu().contiguous() for name in trained_names(model, frozen_text_layers)}
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "frozen_text_layers": str(frozen_text_layers),
+        "provenance": json.dumps(dict(provenance), sort_keys=True),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(save(tensors, metadata))
+    partial.replace(path)
+
+
+def load_mini(
+    efficientnet: Mapping[str, Tensor], minilm: Mapping[str, Tensor], path: Path = MINI_FILE
+) -> tuple[HDVILA, str]:
+    """The stage-2 model of that file on top of the two base state dicts, and the file's sha256.
+
+    Raises WeightsError when the file is missing, damaged, of another format, or does not fit its own config.
+    """
+    if not path.is_file():
+        raise WeightsError(f"The weight file {path.name} is missing from {path.parent}; reinstall VilaFace.")
+    try:
+        with safe_open(path, "pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {key: handle.get_tensor(key).float() for key in handle.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"The weight file {path} is damaged ({error}); reinstall VilaFace.") from None
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not an HD-VILA-mini file of this version ({FORMAT}).")
+    config = HDVILAConfig.from_dict(json.loads(metadata["config"]))
+    model = initialise_mini(efficientnet, minilm, stage=2, config=config)
+    state = model.state_dict()
+    expected = trained_names(model, int(metadata["frozen_text_layers"]))
+    wrong = sorted(set(expected) ^ set(tensors)) or [n for n in expected if state[n].shape != tensors[n].shape]
+    if wrong:
+        raise WeightsError(f"{path} does not fit its own config at {', '.join(wrong[:5])}; reinstall VilaFace.")
+    with torch.no_grad():
+        for name in expected:
+            state[name].copy_(tensors[name])
+    return model.eval(), hashlib.sha256(path.read_bytes()).hexdigest()
