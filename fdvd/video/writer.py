@@ -37,7 +37,7 @@ class VideoWriter:
     path: .mp4, .mov, .m4v, .mkv (H.264) or .webm (VP9). info: of the source, or VideoInfo.made(...).
     audio: copy the audio of info.path, packet by packet where the container takes its codec, else re-encoded.
     crf: constant quality, lower is better (18: hardly to be told from the source). preset: speed of x264.
-    threads: of the encoder, 0 lets it choose; a fixed number makes the file's bytes reproducible.
+    reproducible: the same frames give the same bytes on any machine; one thread, so slower.
     The file appears under its name only when the block ends without an error.
     """
 
@@ -50,7 +50,7 @@ class VideoWriter:
         audio: bool = True,
         crf: int = 16,
         preset: str = "medium",
-        threads: int = 0,
+        reproducible: bool = False,
     ) -> None:
         """size: (width, height) of the frames to come; default: info's."""
         self.path = Path(path)
@@ -71,7 +71,7 @@ class VideoWriter:
             if self._format in ("mp4", "mov"):
                 options["movflags"] = "+faststart"
             self._container = av.open(f"file:{self._temporary}", "w", format=self._format, options=options)
-            self._stream = self._add_stream(crf, preset, threads)
+            self._stream = self._add_stream(crf, preset, reproducible)
             if audio and info.path is not None and info.audio:
                 self._audio = AudioCopier(info.path, info.start, self._container, audio_codec)
         except FFmpegError as error:
@@ -171,9 +171,12 @@ class VideoWriter:
         Path(name).chmod(0o666 & ~mask)
         return Path(name)
 
-    def _add_stream(self, crf: int, preset: str, threads: int) -> Any:
+    def _add_stream(self, crf: int, preset: str, reproducible: bool) -> Any:
         options = {"crf": str(crf)}
         options |= {"preset": preset} if self._codec == "libx264" else {"b": "0", "row-mt": "1", "cpu-used": "4"}
+        if reproducible and self._codec == "libx264":
+            # Without it x264's faster routines choose now and then differently for the same frames.
+            options["x264-params"] = "cpu-independent=1"
         stream = self._container.add_stream(
             self._codec,
             rate=self.info.rate.limit_denominator(1_001_000),
@@ -186,7 +189,7 @@ class VideoWriter:
         # Half-size colour planes need even sides; only H.264's full-size colour takes an odd one.
         odd = (self.width % 2 or self.height % 2) and self._codec == "libx264"
         context.pix_fmt = "yuv444p" if odd else "yuv420p"
-        context.thread_count = threads
+        context.thread_count = 1 if reproducible else 0
         colours = self.info.colours
         context.colorspace, context.color_range = colours.space, 2 if colours.full_range else 1
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
