@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from apps.cli import data_synth
+from apps.cli import data_fdvd, data_synth
 
 data_app = typer.Typer(help="Make and look at data sets of faces.", no_args_is_help=True)
 
@@ -15,3 +15,5 @@ def data() -> None:
 
 
 data_app.command("synth")(data_synth.synth)
+data_app.command("fdvd")(data_fdvd.fdvd)
+data_app.command("celebahq")(data_fdvd.celebahq)

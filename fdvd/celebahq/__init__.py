@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fdvd.celebahq.check import check_folder
+from fdvd.celebahq.check import check_folder, describe_folder
 from fdvd.celebahq.folder import Face, FaceFolder, open_folder
 from fdvd.celebahq.lists import read_list
 from fdvd.problems import Problem
 
-__all__ = ["Face", "FaceFolder", "Problem", "check_folder", "open_folder", "read_list"]
+__all__ = ["Face", "FaceFolder", "Problem", "check_folder", "describe_folder", "open_folder", "read_list"]

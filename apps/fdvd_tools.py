@@ -1,0 +1,46 @@
+"""The networks that a build of FDVD uses: the face detector and the attribute judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from fdvd.builder import Tools
+from fdvd.builder.clip import file_hash
+from fdvd.detection import load_detector
+from gan_mapping.evaluation.judge import JUDGE_FILE, Judge, load_judge, pictures_to_batch
+from gan_mapping.losses.face_network import FaceNetwork
+from vl_backbone.assets import WeightStore
+
+MIN_AUC = 0.85
+"""Attributes that the judge reads worse than this on held-out faces are not read at all."""
+
+
+class JudgeReader:
+    """Probabilities of the attributes that the judge reads well."""
+
+    def __init__(self, judge: Judge, device: str) -> None:
+        self._judge, self._device = judge, device
+        self.attributes = tuple(name for name in judge.attributes if judge.auc[name] >= MIN_AUC)
+
+    @torch.inference_mode()
+    def __call__(self, faces: NDArray[np.uint8]) -> Mapping[str, NDArray[np.floating]]:
+        """uint8 [B, R, R, 3] aligned -> {attribute: [B] in 0..1}. One picture at a time: large batches need much room."""
+        logits = torch.cat([self._judge.logits(pictures_to_batch(face[None]).to(self._device)) for face in faces])
+        values = logits.sigmoid().double().cpu().numpy()
+        return {name: values[:, self._judge.attributes.index(name)] for name in self.attributes}
+
+
+def fdvd_tools(device: str = "cpu") -> Tools:
+    """Loads them on the device. Raises WeightsError for what is missing."""
+    store = WeightStore()
+    network = FaceNetwork()
+    network.load_state_dict(load_file(store.path("dlib-face-resnet")))
+    judge = load_judge(JUDGE_FILE, network.eval().requires_grad_(False).to(device))
+    on_device = Judge(judge.network, judge.attributes, judge.weight.to(device), judge.bias.to(device), judge.auc)
+    names = [store.sha256("mtcnn"), store.sha256("dlib-face-resnet"), file_hash(JUDGE_FILE)]
+    return Tools(load_detector(device), JudgeReader(on_device, device), " ".join(names))
