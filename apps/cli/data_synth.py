@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from apps.cli.common import DeviceOption, OutOption, check_device_name, exit_codes, output_folder, quiet_libraries, say
+from apps.cli.common import (
+    DeviceOption,
+    OutOption,
+    check_device_name,
+    exit_codes,
+    output_folder,
+    quiet_libraries,
+    say,
+    to_json,
+    write_text,
+)
 from vl_backbone.errors import UsageError
 
 
@@ -32,17 +44,25 @@ def synth(
         index, count = _shard(shard)
         from gan_mapping.generators.factory import load_generator
         from gan_mapping.loading import choose_device
-        from gan_mapping.synth.build import SynthConfig, build, missing_blocks, write_manifest
+        from gan_mapping.synth.build import SynthConfig, build, missing_blocks, probe_summary, write_manifest
+        from gan_mapping.synth.probes import fit_fact_probes
+        from gan_mapping.synth.report import statistics
 
         config = SynthConfig(clips, frames, hr_size, lr_size, block)
         folder = output_folder(out)
         generator = load_generator(device=str(choose_device(device)))
-        build(folder, generator, config, say, index, count)
+        probes = fit_fact_probes(generator)
+        say(probe_summary(probes))
+        build(folder, generator, probes, config, say, index, count)
         missing = missing_blocks(folder, config)
         if missing:
             say(f"{len(missing)} of {config.blocks} blocks are left to other shards.")
             return
-        say(f"Wrote {write_manifest(folder, config)}.")
+        manifest = write_manifest(folder, config)
+        numbers = statistics(folder, probes)
+        write_text(folder / "statistics.json", to_json(numbers, indent=2) + "\n")
+        write_sheet(folder)
+        say(f"Wrote {manifest}: {numbers['clips']} clips, {numbers['bytes'] / 1e6:.0f} MB.")
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -51,3 +71,30 @@ def _shard(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"--shard {text!r}: write I/N, such as 0/4.")
     return int(match[1]), int(match[2])
+
+
+def write_sheet(folder: Path, clips: int = 12) -> Path:
+    """contact-sheet.jpg: the first, middle and last frame of clips of as many kinds as possible, with a caption."""
+    from apps.sheets import Tile, contact_sheet
+    from fdvd.sources import PackedClips, read_manifest
+
+    dataset = PackedClips(folder)
+    kinds: dict[str, int] = {}
+    for index, row in enumerate(read_manifest(folder / "manifest.jsonl")):
+        kinds.setdefault(row["motion"], index)
+    chosen = [*kinds.values(), *(i for i in range(len(dataset)) if i not in kinds.values())][:clips]
+    rows = []
+    for index in sorted(chosen):
+        sample = dataset[index]
+        assert sample.lr is not None
+        frames = sample.lr[0].permute(0, 2, 3, 1).numpy()
+        words = textwrap.wrap(sample.captions[0], 38)[:3]
+        texts = [*words, "", ""][:3]
+        picked = (frames[0], frames[len(frames) // 2], frames[-1])
+        rows.append([Tile(picture, text) for picture, text in zip(picked, texts, strict=True)])
+    pairs = [left + right for left, right in zip(rows[::2], rows[1::2], strict=False)] + rows[len(rows) // 2 * 2 :]
+    path = folder / "contact-sheet.jpg"
+    partial = path.with_name(f".{path.name}")
+    contact_sheet(pairs, title="FDVD-synth: first, middle and last frame", side=256).save(partial, "JPEG", quality=90)
+    partial.replace(path)
+    return path

@@ -22,7 +22,7 @@ from fdvd.captions import describe, facts_of
 from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_uint8
-from gan_mapping.synth.probes import PSI, Probes, fit_fact_probes
+from gan_mapping.synth.probes import PSI, Probes
 from gan_mapping.synth.walks import Walk, latents_along, seed_of, walk_of
 from gan_mapping.training.bank import FaceSeed, latents_of
 from vl_backbone.assets.files import write_atomically
@@ -70,8 +70,16 @@ class _Clip:
     moving: bool
 
 
-def build(out: Path, generator: Generator, config: SynthConfig, say: Report, shard: int = 0, shards: int = 1) -> Probes:
-    """Makes the missing blocks of one shard (blocks b with b % shards == shard) and, when all are there, the manifest.
+def build(
+    out: Path,
+    generator: Generator,
+    probes: Probes,
+    config: SynthConfig,
+    say: Report,
+    shard: int = 0,
+    shards: int = 1,
+) -> None:
+    """Makes the missing blocks of one shard: blocks b with b % shards == shard.
 
     The same settings on the same machine give the same bytes, however often a build was stopped. UsageError for an
     impossible shard or a folder that holds a build with other settings.
@@ -82,18 +90,14 @@ def build(out: Path, generator: Generator, config: SynthConfig, say: Report, sha
         if generator.resolution % size:
             raise UsageError(f"frames of {size} px cannot be cut from {generator.resolution} px; use a divisor.")
     _claim_folder(out, config, generator)
-    probes = fit_fact_probes(generator)
-    say(probe_summary(probes))
     labels = load_labels()
-    mine = range(shard, config.blocks, shards)
-    for block in mine:
+    for block in range(shard, config.blocks, shards):
         if _block_done(out, block):
             continue
         numbers = range(block * config.block, min((block + 1) * config.block, config.clips))
         clips = plan_clips(numbers, generator, probes, labels, config)
         _write_block(out, block, clips, generator, config)
         say(f"block {block + 1} of {config.blocks}: {len(clips)} clips")
-    return probes
 
 
 def probe_summary(probes: Probes) -> str:

@@ -20,7 +20,7 @@ FIRST_UNLABELLED = 100_000
 HELD_OUT_EVERY = 5
 
 # Movement -> (relative frequency, facts it makes true, {axis: (from, to)} in the axes' units).
-_MOVES: dict[str, tuple[float, tuple[str, ...], dict[str, tuple[float, float]]]] = {
+MOVES: dict[str, tuple[float, tuple[str, ...], dict[str, tuple[float, float]]]] = {
     "still": (3.0, ("keeps_still",), {}),
     "left": (3.0, ("turns_left",), {"pose": (1.0, -1.0)}),
     "right": (3.0, ("turns_right",), {"pose": (-1.0, 1.0)}),
@@ -74,9 +74,9 @@ def _labelled_seeds() -> tuple[int, ...]:
 def walk_of(seed: int, split: str) -> Walk:
     """The movement that the clip of this seed shows."""
     rng = np.random.default_rng([seed, 4, len(split)])
-    weights = np.array([move[0] for move in _MOVES.values()])
-    name = list(_MOVES)[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    _, facts, path = _MOVES[name]
+    weights = np.array([move[0] for move in MOVES.values()])
+    name = list(MOVES)[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    _, facts, path = MOVES[name]
     unsettled = frozenset().union(*(_UNSETTLED[axis] for axis in path))
     return Walk(name, facts, unsettled, path)
 
