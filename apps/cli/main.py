@@ -7,6 +7,7 @@ import typer
 from apps.cli import batch, edit, generate, serve, video
 from apps.cli.common import quiet_libraries
 from apps.cli.data import data_app
+from apps.cli.evaluate import evaluate_app
 from apps.cli.train import train_app
 from apps.cli.weights import weights_app
 
@@ -23,6 +24,7 @@ app.command("video")(video.video)
 app.command("serve")(serve.serve)
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(data_app, name="data")
 
 

@@ -68,6 +68,38 @@ def train_backbone(
         say(f"Wrote the model to {out}.")
 
 
+@train_app.command("retrieval")
+def train_retrieval(
+    config: RecipeOption,
+    out: RunFolderOption,
+    device: TrainDeviceOption = "auto",
+    debug: DebugOption = False,
+) -> None:
+    """Fine-tune a pre-trained backbone for text-to-video retrieval; goes on where it was interrupted."""
+    with exit_codes(debug), training_progress() as report:
+        from vl_backbone.downstream.recipes import RetrievalConfig, train_retrieval
+        from vl_backbone.pretraining.yaml_config import load_yaml
+
+        train_retrieval(load_yaml(RetrievalConfig, config), out, report=report, say=say, cpu=on_cpu(device))
+        say(f"Wrote the model to {out}.")
+
+
+@train_app.command("qa")
+def train_qa(
+    config: RecipeOption,
+    out: RunFolderOption,
+    device: TrainDeviceOption = "auto",
+    debug: DebugOption = False,
+) -> None:
+    """Fine-tune a pre-trained backbone for video question answering; goes on where it was interrupted."""
+    with exit_codes(debug), training_progress() as report:
+        from vl_backbone.downstream.recipes import QuestionConfig, train_questions
+        from vl_backbone.pretraining.yaml_config import load_yaml
+
+        train_questions(load_yaml(QuestionConfig, config), out, report=report, say=say, cpu=on_cpu(device))
+        say(f"Wrote the model to {out}.")
+
+
 def on_cpu(device: str) -> bool:
     """Whether training must stay on the CPU; UsageError for anything but "auto" and "cpu"."""
     if device not in ("auto", "cpu"):

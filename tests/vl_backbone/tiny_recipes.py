@@ -22,6 +22,8 @@ TINY_FIELDS: dict[str, Any] = {
     "timesformer_heads": 2,
     "resnet_base_channels": 4,
     "initializer_range": 0.1,
+    "hidden_dropout_prob": 0.02,
+    "attention_probs_dropout_prob": 0.02,
 }
 TINY_CLIPS: dict[str, Any] = {
     "sampling": {"clips": 1, "frames": 3, "rate": 3},

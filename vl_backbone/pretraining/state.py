@@ -7,7 +7,6 @@ No generator states are kept, because none are carried over: every sample and ev
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vl_backbone.assets.files import explain_os_errors, partial_file
 from vl_backbone.errors import UsageError
 from vl_backbone.pretraining.optim import AdamWDecayAfter
 
@@ -29,14 +29,8 @@ def save_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, step: i
     for name, state in _named_states(optimizer).items():
         tensors |= {f"{moment}/{name}": state[moment] for moment in MOMENTS if moment in state}
     metadata = {"format": FORMAT, "step": str(step), "fingerprint": fingerprint}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with explain_os_errors(f"Writing {path}"), partial_file(path) as partial:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial, metadata)
-        with partial.open("rb+") as written:
-            os.fsync(written.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, fingerprint: str) -> int:
@@ -117,6 +111,5 @@ def cut_log(path: Path, step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             break
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_text("".join(kept), encoding="utf-8")
-    partial.replace(path)
+    with partial_file(path) as partial:
+        partial.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What a pre-trained HD-VILA is measured by: text-to-video retrieval and question answering."""
