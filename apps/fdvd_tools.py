@@ -29,7 +29,7 @@ class JudgeReader:
 
     @torch.inference_mode()
     def __call__(self, faces: NDArray[np.uint8]) -> Mapping[str, NDArray[np.floating]]:
-        """uint8 [B, R, R, 3] aligned -> {attribute: [B] in 0..1}. One picture at a time: large batches need much room."""
+        """uint8 [B, R, R, 3] aligned -> {attribute: [B] in 0..1}; one picture at a time, which bounds the memory."""
         logits = torch.cat([self._judge.logits(pictures_to_batch(face[None]).to(self._device)) for face in faces])
         values = logits.sigmoid().double().cpu().numpy()
         return {name: values[:, self._judge.attributes.index(name)] for name in self.attributes}

@@ -43,20 +43,21 @@ def fdvd(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Build FDVD from RAVDESS: aligned clips, ten descriptions each, manifest, statistics. Interrupt freely: it resumes."""
+    """Build FDVD from RAVDESS: aligned clips with ten descriptions each. Interrupt freely: it resumes.
+
+    Writes clips/, tracks/ (where the crops lay), manifest.jsonl, problems.jsonl, statistics.md and contact-sheet.jpg.
+    """
     with exit_codes(debug):
         quiet_libraries()
         check_device_name(device)
         from apps.fdvd_tools import fdvd_tools
         from fdvd.builder import BuildSettings, build_fdvd, statistics_table
+        from fdvd.ravdess import find_recordings
         from gan_mapping.loading import choose_device
 
         settings = BuildSettings(size=size, clips=clips, seed=seed)
         target = str(choose_device(device))
-        # Checked before the output folder is made.
-        from fdvd.ravdess import find_recordings
-
-        find_recordings(ravdess)
+        find_recordings(ravdess)  # a wrong folder is an error before anything is written
         folder = output_folder(out)
         with progress_bar() as bar:
             task = bar.add_task("clips", total=None)
@@ -85,9 +86,8 @@ def fdvd(
             if problem.kind != "clip":
                 say(str(problem), "yellow")
         say(statistics_table(result.statistics))
-        say(
-            f"{folder}: {len(result.rows)} clips ({result.built} new, {result.kept} kept), {len(result.problems)} problems."
-        )
+        counts = f"{result.built} new, {result.kept} kept, {len(result.problems)} problems"
+        say(f"{folder}: {len(result.rows)} clips ({counts}).")
         if result.problems:
             raise typer.Exit(SOME_FAILED)
 

@@ -26,7 +26,7 @@ from fdvd.builder.statistics import Row, statistics, statistics_table
 from fdvd.problems import Problem
 from fdvd.ravdess import Source, find_recordings
 from vl_backbone.assets.files import exclusive_lock, remove_partial_files, write_atomically
-from vl_backbone.errors import InputError
+from vl_backbone.errors import InputError, UsageError
 
 MANIFEST, PROBLEMS, STATISTICS, TABLE = "manifest.jsonl", "problems.jsonl", "statistics.json", "statistics.md"
 Progress = Callable[[str, str], object]
@@ -66,6 +66,8 @@ def build_fdvd(
     A clip that cannot be built is reported in the result and in problems.jsonl, and the others are done.
     """
     settings = settings or BuildSettings()
+    if out.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{out}: lies in the RAVDESS folder, whose clips have the same names; name another folder.")
     sources, problems = find_recordings(root)
     sources = spread_over_actors(sources, settings.clips)
     tell = on_clip or (lambda name, state: None)

@@ -18,6 +18,7 @@ from fdvd.builder import BuildSettings, build_fdvd
 from fdvd.builder.build import spread_over_actors
 from fdvd.captions import unread_words, untrue
 from fdvd.ravdess import Source, parse_name
+from fdvd.sources import open_dataset
 from fdvd.video import probe, read_frames
 from vl_backbone.errors import UsageError
 
@@ -210,6 +211,20 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 
 
 def test_a_wrong_folder_is_a_usage_error_and_writes_nothing(tmp_path):
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="holds no RAVDESS clips"):
-        build_fdvd(tmp_path, tmp_path / "out", drawn_tools, SETTINGS)
+        build_fdvd(tmp_path / "empty", tmp_path / "out", drawn_tools, SETTINGS)
     assert not (tmp_path / "out").exists()
+
+
+def test_building_into_the_source_folder_is_refused(ravdess):
+    with pytest.raises(UsageError, match="lies in the RAVDESS folder"):
+        build_fdvd(ravdess, ravdess / "fdvd", drawn_tools, SETTINGS)
+
+
+def test_what_was_built_opens_as_a_data_set(whole):
+    dataset = open_dataset(whole.out, size=64, lr_size=32)
+    assert len(dataset) == len(NAMES) and len(dataset.split("test")) == 4
+    sample = dataset[0]
+    assert sample.hr.shape == (1, 3, 64, 64) and sample.lr is not None and sample.lr.shape == (1, 3, 3, 32, 32)
+    assert len(sample.captions) == 10 and sample.attributes["black_hair"] > 0.9

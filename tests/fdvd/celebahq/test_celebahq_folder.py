@@ -8,6 +8,7 @@ from celebahq_files import SENTENCES, attribute_text, write_captions, write_fold
 
 from fdvd.captions.facts import CELEBA_ATTRIBUTES
 from fdvd.celebahq import check_folder, open_folder
+from fdvd.sources import open_dataset
 from vl_backbone.errors import UsageError
 
 
@@ -173,3 +174,11 @@ def test_a_wrong_folder_is_a_usage_error(tmp_path):
         open_folder(tmp_path / "file")
     with pytest.raises(UsageError, match="holds no pictures"):
         open_folder(tmp_path)
+
+
+def test_a_folder_opens_as_a_data_set(tmp_path):
+    dataset = open_dataset(write_folder(tmp_path), size=64)
+    assert [clip.split for clip in dataset.clips] == ["train", "train", "train", "test"]
+    sample = dataset.split("test")[0]
+    assert sample.hr.shape == (1, 3, 64, 64) and sample.lr is None
+    assert sample.captions == tuple(SENTENCES) and sample.attributes["5_o_Clock_Shadow"] == 1.0
