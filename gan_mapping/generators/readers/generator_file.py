@@ -46,7 +46,9 @@ class GeneratorFile:
             "config": json.dumps(self.config.as_metadata(), sort_keys=True),
             "origin": self.origin,
         }
-        save_file({key: tensor.contiguous() for key, tensor in self.tensors.items()}, path, metadata)
+        # Copies, because the format stores no tensor that shares memory with another.
+        copies = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in self.tensors.items()}
+        save_file(copies, path, metadata)
 
 
 def expected_shapes(config: StyleGAN2Config) -> dict[str, tuple[int, ...]]:
