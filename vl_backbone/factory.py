@@ -29,8 +29,8 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
         raise InputError(f"Unknown backbone {name!r}; this version knows {', '.join(BACKBONES)}.")
     store = store or WeightStore()
     vision = load_efficientnet(store)
-    folder = _minilm_folder(store)
-    text = BertModel.from_pretrained(folder, local_files_only=True)
+    folder = minilm_folder(store)
+    text = load_minilm(store)
     tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
     if name == HDVILAMini.name:
@@ -48,6 +48,14 @@ def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:
     return network.eval().requires_grad_(False)
 
 
-def _minilm_folder(store: WeightStore) -> Path:
+def load_minilm(store: WeightStore | None = None) -> BertModel:
+    """The frozen all-MiniLM-L6-v2 sentence encoder, on the CPU; WeightsError when a file is missing."""
+    folder = minilm_folder(store or WeightStore())
+    model: BertModel = BertModel.from_pretrained(folder, local_files_only=True)
+    return model.eval().requires_grad_(False)
+
+
+def minilm_folder(store: WeightStore) -> Path:
+    """The folder with MiniLM's weights, config and vocabulary; WeightsError when one is missing."""
     folders = {store.path(n).parent for n in MINILM_FILES}
     return folders.pop()

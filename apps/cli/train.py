@@ -21,6 +21,7 @@ RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the reci
 RunFolderOption = Annotated[Path, typer.Option("--out", help="Folder for state, log and model; made when missing.")]
 TrainDeviceOption = Annotated[str, typer.Option("--device", help='"auto" (a GPU when there is one) or "cpu".')]
 DEFAULT_CONFIG = Path(__file__).parents[2] / "gan_mapping" / "training" / "mini.yaml"
+MINI_CONFIG = Path(__file__).parents[2] / "gan_mapping" / "synth" / "hdvila-mini.yaml"
 
 
 @train_app.callback()
@@ -66,6 +67,34 @@ def train_backbone(
 
         pretrain(load_yaml(PretrainingConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")
+
+
+@train_app.command("hdvila-mini")
+def train_hdvila_mini(
+    clips: Annotated[Path, typer.Option(help="FDVD-synth folder, made by `vilaface data synth`.")],
+    work: Annotated[Path, typer.Option(help="Folder for faces, trunk maps and training states (several GB).")],
+    out: Annotated[Path, typer.Option(help="Weight file to write.")] = Path("hdvila-mini.safetensors"),
+    config: Annotated[Path, typer.Option(help="YAML with the fields of MiniRecipe.")] = MINI_CONFIG,
+    debug: DebugOption = False,
+) -> None:
+    """Pre-train the small default backbone on generated faces and clips. Interrupt freely: it resumes."""
+    with exit_codes(debug):
+        quiet_libraries()
+        from gan_mapping.generators.factory import load_generator
+        from gan_mapping.synth.mini_recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
+        from vl_backbone.assets import WeightStore
+        from vl_backbone.factory import load_efficientnet, load_minilm, minilm_folder
+        from vl_backbone.hdvila.mini_weights import save_mini
+        from vl_backbone.pretraining.tokens import WordPieces
+        from vl_backbone.pretraining.yaml_config import load_yaml
+
+        recipe = load_yaml(MiniRecipe, config)
+        store = WeightStore()
+        bases = load_efficientnet(store).state_dict(), load_minilm(store).state_dict()
+        tokenizer = WordPieces(minilm_folder(store), MAX_TOKENS)
+        model, figures = pretrain_mini(recipe, bases, tokenizer, load_generator(), clips, work, say)
+        save_mini(model, out, recipe.frozen_text_layers, figures)
+        say(f"Wrote {out}.")
 
 
 @train_app.command("retrieval")

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
 
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
@@ -34,6 +33,7 @@ from vl_backbone.pretraining.masking import MaskingConfig
 from vl_backbone.pretraining.optim import OptimizerConfig
 
 Say = Callable[[str], None]
+MAX_TOKENS = 64  # of a training text; a paragraph of five captions fits
 State = dict[str, Tensor]
 
 
@@ -66,18 +66,6 @@ class MiniRecipe:
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise UsageError(f"{field.name} must be a number of 0 or more, got {value!r}.")
-
-
-def load_recipe(path: Path) -> MiniRecipe:
-    """A YAML file -> MiniRecipe; UsageError names what is wrong with it."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error}.") from None
-    known = {field.name for field in fields(MiniRecipe)}
-    if not isinstance(values, dict) or not set(values) <= known:
-        raise UsageError(f"{path} must hold only the fields {', '.join(sorted(known))}.")
-    return MiniRecipe(**values)
 
 
 def pretrain_mini(
