@@ -51,7 +51,36 @@ FACTS: tuple[str, ...] = (
 """Every fact. ``adult`` and ``minor`` only choose nouns (man or boy); no caption states them."""
 
 _SAME_NAME = frozenset(FACTS) - {"child", "male", "frontal"}
-# A row that the lexicon of edits knows to clash: the first of a pair wins.
+# Of these only the first holds, in the order of the vocabulary.
+_EXCLUSIVE: tuple[Collection[str], ...] = (
+    GENDERS,
+    AGES,
+    ("adult", "minor"),
+    *((age, "minor") for age in AGES[2:]),
+    *((age, "adult") for age in AGES[:2]),
+    HAIR_COLORS,
+    HAIR_TEXTURES,
+    HAIR_LENGTHS,
+    POSE,
+    EMOTIONS,
+    VOICE,
+    ("glasses", "no_glasses"),
+    ("sunglasses", "no_glasses"),
+    ("hat", "no_hat"),
+    ("lipstick", "no_makeup"),
+    ("makeup", "no_makeup"),
+    *((hair, "clean_shaven") for hair in FACIAL_HAIR),
+    *(("smile", other) for other in ("no_smile", "frown")),
+    *(("broad_smile", other) for other in ("no_smile", "frown", "closed_smile", "mouth_closed")),
+    ("closed_smile", "mouth_open"),
+    ("mouth_open", "mouth_closed"),
+    ("pale", "tan", "dark_skin"),
+    ("turns_left", "turns_right", "turns_to_camera", "keeps_still"),
+    ("looks_up", "looks_down", "keeps_still"),
+    ("starts_smile", "stops_smile", "keeps_still"),
+    ("opens_mouth", "closes_mouth", "keeps_still"),
+)
+# The first makes the others untrue or unseen.
 _HIDES: dict[str, Collection[str]] = {
     "bald": (*HAIR_COLORS, *HAIR_TEXTURES, *HAIR_LENGTHS, "bangs", "receding"),
     "bangs": ("receding",),
@@ -176,6 +205,8 @@ def consistent(facts: Collection[str]) -> frozenset[str]:
     for strong, hidden in _HIDES.items():
         if strong in kept:
             kept -= set(hidden)
+    for group in _EXCLUSIVE:
+        kept -= set([name for name in FACTS if name in kept and name in group][1:])
     for name in FACTS:  # in vocabulary order, so that the outcome does not depend on set order
         if name in kept:
             kept -= {other for other, sign in CONFLICTS.get((name, 1), ()) if sign > 0 and other != name}
