@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vl_backbone.errors import InputError
@@ -45,7 +45,7 @@ class VideoEncoder(nn.Module):
         )
         self.grid_encoder_combine = nn.Sequential(nn.Conv2d(2 * dim, dim, 1, bias=False), nn.GELU())
 
-    def train(self, mode: bool = True) -> VideoEncoder:
+    def train(self, mode: bool = True) -> Self:
         """As always, but the trunks' batch norms keep their stored statistics, as in the official training."""
         super().train(mode)
         self.cnn.eval()
@@ -60,34 +60,8 @@ class VideoEncoder(nn.Module):
         Raises InputError for shapes, types and values that the model cannot take.
         """
         given = check_clips(hr, lr)
-        b, s = given.shape[:2]
-        if lr is None:
-            assert hr is not None
-            grid = self._high(hr.flatten(0, 1), with_middle=False)[0]
-        else:
-            grid = self._hybrid(None if hr is None else hr.flatten(0, 1), lr.flatten(0, 1))
-        return grid.permute(0, 2, 3, 1).unflatten(0, (b, s))
-
-    def _hybrid(self, hr: Tensor | None, lr: Tensor) -> Tensor:
-        """hr: [C, 3, H, W] or None, lr: [C, N, 3, h, w] -> [C, D, h', w'] of the frame in the middle of time."""
-        clips, count = lr.shape[:2]
-        (low,) = self._in_passes(lambda rgb: (self.grid_encoder_low(self.cnn_low(rgb, 3)[0]),), lr.flatten(0, 1))
-        low = low.unflatten(0, (clips, count))
-        if hr is None:
-            return self._join(None, None, low)
-        high, middle = self._high(hr, with_middle=True)
-        return self._join(high, middle, low)
-
-    def _join(self, high: Tensor | None, middle: Tensor | None, low: Tensor) -> Tensor:
-        """HR grid [C, D, h', w'], the same frame among its neighbours, neighbours [C, N, D, h', w'] -> the grid."""
-        count = low.shape[1]
-        frames = low.permute(0, 1, 3, 4, 2)
-        if high is None or middle is None:
-            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
-        half = (count + 1) // 2
-        frames = torch.cat((frames[:, :half], middle.permute(0, 2, 3, 1)[:, None], frames[:, half:]), dim=1)
-        temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
-        return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
+        maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), None if lr is None else lr.flatten(0, 1))
+        return self.grid_from_maps(maps).unflatten(0, given.shape[:2])
 
     def trunk_maps(self, hr: Tensor | None, lr: Tensor | None) -> TrunkMaps:
         """What the convolutional trunks make of C clips: hr [C, 3, H, W], lr [C, N, 3, h, w]; either may be None.
@@ -96,10 +70,10 @@ class VideoEncoder(nn.Module):
         """
         high = middle = low = None
         if hr is not None:
-            stride_16, high = self.cnn(hr.float(), 4)
-            middle = _every_fourth(stride_16)
+            middle, high = self._in_passes(self._high_maps, hr)
         if lr is not None:
-            low = self.cnn_low(lr.flatten(0, 1).float(), 3)[0].unflatten(0, lr.shape[:2])
+            (low,) = self._in_passes(lambda rgb: self.cnn_low(rgb, 3), lr.flatten(0, 1))
+            low = low.unflatten(0, lr.shape[:2])
         return TrunkMaps(high, middle, low)
 
     def grid_from_maps(self, maps: TrunkMaps) -> Tensor:
@@ -112,17 +86,20 @@ class VideoEncoder(nn.Module):
         low = self.grid_encoder_low(maps.low.flatten(0, 1)).unflatten(0, maps.low.shape[:2])
         return self._join(high, middle, low).permute(0, 2, 3, 1)
 
-    def _high(self, hr: Tensor, with_middle: bool) -> tuple[Tensor, ...]:
-        """[C, 3, H, W] -> the HR grid and, if wanted, the frame as the hybrid Transformer sees it."""
+    def _join(self, high: Tensor | None, middle: Tensor | None, low: Tensor) -> Tensor:
+        """HR grid [C, D, h', w'], the same frame among its neighbours, neighbours [C, N, D, h', w'] -> the grid."""
+        count = low.shape[1]
+        frames = low.permute(0, 1, 3, 4, 2)
+        if high is None or middle is None:
+            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
+        half = (count + 1) // 2
+        frames = torch.cat((frames[:, :half], middle.permute(0, 2, 3, 1)[:, None], frames[:, half:]), dim=1)
+        temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
+        return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
 
-        def run(rgb: Tensor) -> tuple[Tensor, ...]:
-            stride_16, stride_32 = self.cnn(rgb, 4)
-            high = self.grid_encoder(stride_32)
-            if not with_middle:
-                return (high,)
-            return high, self.grid_encoder_low(_every_fourth(stride_16))
-
-        return self._in_passes(run, hr)
+    def _high_maps(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        stride_16, stride_32 = self.cnn(rgb, 4)
+        return _every_fourth(stride_16), stride_32
 
     @staticmethod
     def _in_passes(run: Callable[[Tensor], tuple[Tensor, ...]], rgb: Tensor) -> tuple[Tensor, ...]:
@@ -135,7 +112,8 @@ class VideoEncoder(nn.Module):
 
 def _every_fourth(stride_16: Tensor) -> Tensor:
     """The HR frame at the LR frames' resolution, as the released code does it: nearest, neither area nor bilinear."""
-    return F.interpolate(stride_16, scale_factor=0.25, mode="nearest")
+    rows, columns = (side - side % 4 for side in stride_16.shape[-2:])
+    return stride_16[..., :rows:4, :columns:4].contiguous()  # a copy, so that the large map can go
 
 
 def check_clips(hr: Tensor | None, lr: Tensor | None) -> Tensor:
