@@ -19,6 +19,7 @@ from apps.clip.workspace import Workspace
 from fdvd.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
 from fdvd.video.joining import join_pieces
 from fdvd.video.writer import CONTAINERS
+from fdvd.tracking import FaceFinder
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import StageTimer
 from gan_mapping.video.anchors import Anchor
@@ -82,15 +83,20 @@ def check_clip(source: Path, out: Path, settings: ClipSettings) -> VideoInfo:
 
 
 def edit_clip(
-    editor: FaceEditor, source: Path, out: Path, settings: ClipSettings, report: Report | None = None
+    editor: FaceEditor,
+    source: Path,
+    out: Path,
+    settings: ClipSettings,
+    report: Report | None = None,
+    finder: FaceFinder | None = None,
 ) -> ClipResult:
     """Edits the clip `source` into `out`; audio and timestamps are kept.
 
-    Interrupted or killed, it leaves .OUT.work beside `out`, from which the same call goes on. Raises InputError
-    or UsageError with a sentence.
+    Interrupted or killed, it leaves .OUT.work beside `out`, from which the same call goes on.
+    finder: what finds faces, see `ClipEditor`. Raises InputError or UsageError with a sentence.
     """
     info = check_clip(source, out, settings)
-    job = _Job(editor, source, info, settings, report or (lambda stage, done, total: None))
+    job = _Job(editor, source, info, settings, report or (lambda stage, done, total: None), finder)
     work = Workspace.beside(out, job.key(), settings.resume)
     try:
         return job.run(work, out)
@@ -101,7 +107,13 @@ def edit_clip(
 
 class _Job:
     def __init__(
-        self, editor: FaceEditor, source: Path, info: VideoInfo, settings: ClipSettings, report: Report
+        self,
+        editor: FaceEditor,
+        source: Path,
+        info: VideoInfo,
+        settings: ClipSettings,
+        report: Report,
+        finder: FaceFinder | None,
     ) -> None:
         self.editor = editor
         self.source = source
@@ -109,7 +121,7 @@ class _Job:
         self.settings = settings
         self.report = report
         self.config = ClipConfig()
-        self.clip_editor = ClipEditor(editor, float(info.rate), self.config)
+        self.clip_editor = ClipEditor(editor, float(info.rate), self.config, finder)
         self.refine = editor.refine_steps if settings.refine is None else settings.refine
         self.pts: list[int] = []
         self.timer = StageTimer()

@@ -63,3 +63,17 @@ def steady_landmarks(
     _, _, points = detector.onet(normalise(F.avg_pool2d(patches, _FINE // _PATCH)))
     placed = starts[:, None] + points.double().cpu().numpy() * sides[:, None, None]
     return replace(face, landmarks=np.mean(placed, axis=0))
+
+
+class SteadyFinder:
+    """A detector whose landmarks are steady; for videos. most_faces: per frame, the largest; a crowd must not make
+    the search unbounded."""
+
+    def __init__(self, detector: FaceDetector, most_faces: int = 16) -> None:
+        self._detector = detector
+        self._most_faces = most_faces
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """uint8 [H, W, 3] RGB -> faces, the largest first."""
+        found = self._detector.detect(rgb)[: self._most_faces]
+        return [steady_landmarks(self._detector, rgb, face) for face in found]

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fdvd.detection import DetectedFace
-from fdvd.detection.steady import steady_landmarks
+from fdvd.detection.steady import SteadyFinder
+from fdvd.tracking import FaceFinder
 from gan_mapping.requests import check_strength
 from gan_mapping.video.anchors import Anchor, make_anchor, sample_times
 from gan_mapping.video.lane import FaceEdit, Lane, Moment
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from gan_mapping.refinement import Progress
 
 Picture = NDArray[np.uint8]
-
-_MOST_FACES = 16  # per frame, the largest; a crowd must not make the search unbounded
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,21 @@ class ClipConfig:
 
 
 class ClipEditor:
-    """Edits clips with a FaceEditor. rate: frames per second of the clip, to turn seconds into frames."""
+    """Edits clips with a FaceEditor.
 
-    def __init__(self, editor: FaceEditor, rate: float, config: ClipConfig | None = None) -> None:
+    rate: frames per second of the clip, to turn seconds into frames. finder: what finds the faces of a frame;
+    default: the editor's detector with steadied landmarks.
+    """
+
+    def __init__(
+        self, editor: FaceEditor, rate: float, config: ClipConfig | None = None, finder: FaceFinder | None = None
+    ) -> None:
         if not 0 < rate < 1e4:
             raise ValueError(f"rate must be a positive number of frames per second, got {rate}")
         self.editor = editor
         self.rate = rate
         self.config = config or ClipConfig()
+        self._finder = finder or SteadyFinder(editor.detector)
 
     @property
     def lead_in(self) -> int:
@@ -83,15 +89,11 @@ class ClipEditor:
         def watched() -> Iterator[Picture]:
             for frame in frames:
                 faces = next(done, None)
-                waiting.append(tuple(self._detected(frame) if faces is None else faces))
+                waiting.append(tuple(self._finder.detect(frame) if faces is None else faces))
                 yield frame
 
         for starts in shot_starts(watched(), self.config.cuts):
             yield Sighting(starts, waiting.popleft())
-
-    def _detected(self, frame: Picture) -> list[DetectedFace]:
-        detector = self.editor.detector
-        return [steady_landmarks(detector, frame, face) for face in detector.detect(frame)[:_MOST_FACES]]
 
     def plan(self, sightings: Sequence[Sighting], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
         """Shots and steadied faces. clip_size: (width, height). face: "largest", "all" or an index, in every shot.

@@ -63,10 +63,10 @@ class Signature:
 
     def distance(self, other: Signature) -> float:
         """0 for the same picture, 1 for pictures that share neither shapes nor colours."""
-        flat = [not signature.structure.any() for signature in (self, other)]
-        alike = 1.0 if all(flat) else max(0.0, float(self.structure @ other.structure))
         colours = float(np.abs(self.colours - other.colours).sum()) / 2
-        return (1.0 - alike + colours) / 2
+        if not (self.structure.any() and other.structure.any()):
+            return colours  # a flat picture has no shapes to compare
+        return (1.0 - max(0.0, float(self.structure @ other.structure)) + colours) / 2
 
 
 def shot_starts(frames: Iterable[Picture], config: CutConfig | None = None) -> Iterator[bool]:
