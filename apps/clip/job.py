@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.clip.workspace import Workspace
+from fdvd.tracking import FaceFinder
 from fdvd.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
 from fdvd.video.joining import join_pieces
 from fdvd.video.writer import CONTAINERS
-from fdvd.tracking import FaceFinder
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import StageTimer
 from gan_mapping.video.anchors import Anchor
@@ -98,11 +98,7 @@ def edit_clip(
     info = check_clip(source, out, settings)
     job = _Job(editor, source, info, settings, report or (lambda stage, done, total: None), finder)
     work = Workspace.beside(out, job.key(), settings.resume)
-    try:
-        return job.run(work, out)
-    except InputError:
-        work.remove()
-        raise
+    return job.run(work, out)
 
 
 class _Job:
@@ -140,7 +136,11 @@ class _Job:
         with self.timer.stage("detect"):
             sightings = self._find(work)
             size = (self.info.width, self.info.height)
-            plan = self.clip_editor.plan(sightings, size, self.settings.face)
+            try:
+                plan = self.clip_editor.plan(sightings, size, self.settings.face)
+            except InputError:
+                work.remove()  # another run would find no more
+                raise
         with self.timer.stage("map_text"):
             intents = self.editor.read(self.settings.text)
         edits: dict[int, FaceEdit] = {}
