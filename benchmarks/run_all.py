@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("speed.py", "reconstruction.py", "edit_quality.py")
+SCRIPTS = ("speed.py", "reconstruction.py", "edit_quality.py", "hdvila.py")
 
 
 def main() -> int:

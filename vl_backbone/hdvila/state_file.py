@@ -120,6 +120,8 @@ def _plain(tensor: Tensor, label: str, seen: set[int]) -> Tensor:
     """A dense CPU tensor of float32 or int64 that shares its memory with none seen before."""
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
         raise WeightsError(f"The tensor {label} is sparse, quantized or without values.")
+    if tensor.nbytes > tensor.untyped_storage().nbytes():  # a few bytes can claim any shape by repeating themselves
+        raise WeightsError(f"The tensor {label} claims more values than the file holds.")
     if tensor.is_floating_point():
         tensor = tensor.detach().to(torch.float32)
     elif tensor.dtype != torch.int64:

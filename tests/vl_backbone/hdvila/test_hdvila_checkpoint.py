@@ -141,6 +141,7 @@ def test_every_wrong_key_is_named(tmp_path: Path) -> None:
         ({"cnn.bn1.bias": torch.zeros(8, dtype=torch.int64)}, "cnn.bn1.bias"),
         ({"cnn.bn1.bias": torch.zeros(8, dtype=torch.bool)}, "bool"),
         ({"cnn.bn1.bias": torch.zeros(8).to_sparse()}, "sparse"),
+        ({"cnn.bn1.bias": torch.zeros(1).expand(8)}, "more values"),
         ({"cnn.bn1.bias": "text"}, "str"),
         ({7: torch.zeros(1)}, "'7'"),
         ({"transformer.classifier.2.weight": torch.zeros(())}, "unknown keys"),
