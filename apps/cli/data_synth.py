@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +89,7 @@ def write_sheet(folder: Path, clips: int = 12) -> Path:
         sample = dataset[index]
         assert sample.lr is not None
         frames = sample.lr[0].permute(0, 2, 3, 1).numpy()
-        words = textwrap.wrap(sample.captions[0], 38)[:3]
+        words = textwrap.wrap(_telling(sample.captions), 38)[:3]
         texts = [*words, "", ""][:3]
         picked = (frames[0], frames[len(frames) // 2], frames[-1])
         rows.append([Tile(picture, text) for picture, text in zip(picked, texts, strict=True)])
@@ -98,3 +99,11 @@ def write_sheet(folder: Path, clips: int = 12) -> Path:
     contact_sheet(pairs, title="FDVD-synth: first, middle and last frame", side=256).save(partial, "JPEG", quality=90)
     partial.replace(path)
     return path
+
+
+def _telling(captions: Sequence[str]) -> str:
+    """The first caption that names the movement, for a sheet on which pictures and words are compared."""
+    from fdvd.captions import states
+    from fdvd.captions.facts import MOTIONS
+
+    return next((caption for caption in captions if states(caption) & set(MOTIONS)), captions[0])

@@ -24,16 +24,16 @@ MOVES: dict[str, tuple[float, tuple[str, ...], dict[str, tuple[float, float]]]] 
     "still": (3.0, ("keeps_still",), {}),
     "left": (3.0, ("turns_left",), {"pose": (1.0, -1.0)}),
     "right": (3.0, ("turns_right",), {"pose": (-1.0, 1.0)}),
-    "slightly left": (1.0, ("turns_left", "slight_turn"), {"pose": (0.35, -0.35)}),
-    "slightly right": (1.0, ("turns_right", "slight_turn"), {"pose": (-0.35, 0.35)}),
+    "slightly left": (1.0, ("turns_left", "slight_turn"), {"pose": (0.5, -0.5)}),
+    "slightly right": (1.0, ("turns_right", "slight_turn"), {"pose": (-0.5, 0.5)}),
     "back from left": (1.0, ("turns_to_camera",), {"pose": (-1.4, 0.0)}),
     "back from right": (1.0, ("turns_to_camera",), {"pose": (1.4, 0.0)}),
-    "smile": (2.5, ("starts_smile",), {"smile": (-0.2, 1.3)}),
-    "stop smiling": (1.5, ("stops_smile",), {"smile": (1.3, -0.2)}),
+    "smile": (2.5, ("starts_smile",), {"smile": (-0.5, 1.3)}),
+    "stop smiling": (1.5, ("stops_smile",), {"smile": (1.3, -0.5)}),
     "open": (1.5, ("opens_mouth",), {"mouth": (-0.2, 1.2)}),
     "close": (1.0, ("closes_mouth",), {"mouth": (1.2, -0.2)}),
-    "left and smile": (0.8, ("turns_left", "starts_smile"), {"pose": (1.0, -1.0), "smile": (-0.2, 1.3)}),
-    "right and smile": (0.8, ("turns_right", "starts_smile"), {"pose": (-1.0, 1.0), "smile": (-0.2, 1.3)}),
+    "left and smile": (0.8, ("turns_left", "starts_smile"), {"pose": (1.0, -1.0), "smile": (-0.5, 1.3)}),
+    "right and smile": (0.8, ("turns_right", "starts_smile"), {"pose": (-1.0, 1.0), "smile": (-0.5, 1.3)}),
 }
 # What can no longer be said of the face as such, because it changes during the clip.
 _UNSETTLED: dict[str, frozenset[str]] = {
