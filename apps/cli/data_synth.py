@@ -45,13 +45,14 @@ def synth(
         index, count = _shard(shard)
         from gan_mapping.generators.factory import load_generator
         from gan_mapping.loading import choose_device
-        from gan_mapping.synth.build import SynthConfig, build, missing_blocks, probe_summary, write_manifest
+        from gan_mapping.synth.build import SynthConfig, build, missing_blocks, prepare, probe_summary, write_manifest
         from gan_mapping.synth.probes import fit_fact_probes
         from gan_mapping.synth.report import statistics
 
         config = SynthConfig(clips, frames, hr_size, lr_size, block)
         folder = output_folder(out)
         generator = load_generator(device=str(choose_device(device)))
+        prepare(folder, generator, config, index, count)
         probes = fit_fact_probes(generator)
         say(probe_summary(probes))
         build(folder, generator, probes, config, say, index, count)

@@ -81,15 +81,10 @@ def build(
 ) -> None:
     """Makes the missing blocks of one shard: blocks b with b % shards == shard.
 
-    The same settings on the same machine give the same bytes, however often a build was stopped. UsageError for an
-    impossible shard or a folder that holds a build with other settings.
+    The same settings on the same machine give the same bytes, however often a build was stopped. Raises what
+    `prepare` raises.
     """
-    if not 0 <= shard < shards:
-        raise UsageError(f"--shard {shard}/{shards}: I/N needs 0 <= I < N.")
-    for size in (config.hr_size, config.lr_size):
-        if generator.resolution % size:
-            raise UsageError(f"frames of {size} px cannot be cut from {generator.resolution} px; use a divisor.")
-    _claim_folder(out, config, generator)
+    prepare(out, generator, config, shard, shards)
     labels = load_labels()
     for block in range(shard, config.blocks, shards):
         if _block_done(out, block):
@@ -98,6 +93,19 @@ def build(
         clips = plan_clips(numbers, generator, probes, labels, config)
         _write_block(out, block, clips, generator, config)
         say(f"block {block + 1} of {config.blocks}: {len(clips)} clips")
+
+
+def prepare(out: Path, generator: Generator, config: SynthConfig, shard: int = 0, shards: int = 1) -> None:
+    """Makes the folder a build with these settings, or finds that it is one.
+
+    UsageError for an impossible shard or size, or a folder that holds a build with other settings.
+    """
+    if not 0 <= shard < shards:
+        raise UsageError(f"--shard {shard}/{shards}: I/N needs 0 <= I < N.")
+    for size in (config.hr_size, config.lr_size):
+        if generator.resolution % size:
+            raise UsageError(f"frames of {size} px cannot be cut from {generator.resolution} px; use a divisor.")
+    _claim_folder(out, config, generator)
 
 
 def probe_summary(probes: Probes) -> str:
