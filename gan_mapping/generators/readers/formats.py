@@ -65,12 +65,13 @@ def sniff(path: Path) -> str:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error}).") from None
     if size > MAX_BYTES:
         raise WeightsError(f"{path.name} is larger than any generator ({size / 1e9:.0f} GB); refused.")
+    # First, since the length of a header may begin with the byte of a pickle.
+    if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] <= min(size, MAX_HEADER):
+        return "safetensors"
     if start.startswith(ZIP) or start == LEGACY:
         return "torch"
     if start.startswith(PICKLE):
         return "pickle"
-    if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] <= min(size, MAX_HEADER):
-        return "safetensors"
     raise WeightsError(
         f"{path.name} is neither a network pickle nor a PyTorch or safetensors file"
         + (", it is empty." if not size else "; it may be damaged, or a web page saved in its place.")
