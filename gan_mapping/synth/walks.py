@@ -32,8 +32,8 @@ MOVES: dict[str, tuple[float, tuple[str, ...], dict[str, tuple[float, float]]]] 
     "stop smiling": (1.5, ("stops_smile",), {"smile": (1.3, -0.5)}),
     "open": (1.5, ("opens_mouth",), {"mouth": (-0.2, 1.2)}),
     "close": (1.0, ("closes_mouth",), {"mouth": (1.2, -0.2)}),
-    "left and smile": (0.8, ("turns_left", "starts_smile"), {"pose": (1.0, -1.0), "smile": (-0.5, 1.3)}),
-    "right and smile": (0.8, ("turns_right", "starts_smile"), {"pose": (-1.0, 1.0), "smile": (-0.5, 1.3)}),
+    "left and smile": (0.8, ("turns_left", "starts_smile"), {"pose": (0.7, -0.7), "smile": (-0.5, 1.3)}),
+    "right and smile": (0.8, ("turns_right", "starts_smile"), {"pose": (-0.7, 0.7), "smile": (-0.5, 1.3)}),
 }
 # What can no longer be said of the face as such, because it changes during the clip.
 _UNSETTLED: dict[str, frozenset[str]] = {
