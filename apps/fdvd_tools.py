@@ -11,13 +11,28 @@ from safetensors.torch import load_file
 
 from fdvd.builder import Tools
 from fdvd.builder.clip import file_hash
-from fdvd.detection import load_detector
+from fdvd.detection import DetectedFace, FaceDetector, load_detector
 from gan_mapping.evaluation.judge import JUDGE_FILE, Judge, load_judge, pictures_to_batch
 from gan_mapping.losses.face_network import FaceNetwork
 from vl_backbone.assets import WeightStore
 
 MIN_AUC = 0.85
 """Attributes that the judge reads worse than this on held-out faces are not read at all."""
+
+
+MIN_FACE = 0.08
+"""Smallest face to look for, as a part of the longest side: RAVDESS shows heads, and small faces cost most."""
+
+
+class CloseUpFinder:
+    """The detector, for clips that show a large face."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """uint8 [H, W, 3] RGB -> faces, the largest first."""
+        return self._detector.detect(rgb, min_face=MIN_FACE * max(rgb.shape[:2]))
 
 
 class JudgeReader:
@@ -42,5 +57,5 @@ def fdvd_tools(device: str = "cpu") -> Tools:
     network.load_state_dict(load_file(store.path("dlib-face-resnet")))
     judge = load_judge(JUDGE_FILE, network.eval().requires_grad_(False).to(device))
     on_device = Judge(judge.network, judge.attributes, judge.weight.to(device), judge.bias.to(device), judge.auc)
-    names = [store.sha256("mtcnn"), store.sha256("dlib-face-resnet"), file_hash(JUDGE_FILE)]
-    return Tools(load_detector(device), JudgeReader(on_device, device), " ".join(names))
+    parts = [str(MIN_FACE), store.sha256("mtcnn"), store.sha256("dlib-face-resnet"), file_hash(JUDGE_FILE)]
+    return Tools(CloseUpFinder(load_detector(device)), JudgeReader(on_device, device), " ".join(parts))
