@@ -7,9 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from apps.web.clips import ClipRequest, edit_clip
 from apps.web.parts import Shared, photo_input, reporter, sentences, visitor
 from apps.web.studio import EditRequest
-from apps.web.visit import edit_row, write_edit, write_faces
+from apps.web.tabs.video import stage_reporter
+from apps.web.visit import clip_row, edit_row, file_stem, write_edit, write_faces
 
 _WORK: dict[str, Any] = {"concurrency_id": "editor", "concurrency_limit": 1}
 
@@ -19,7 +21,8 @@ def build(shared: Shared) -> list[str]:
     with gr.Column(visible=False):
         _edit(shared)
         _generate(shared)
-    return ["/edit", "/generate"]
+        _video(shared)
+    return ["/edit", "/generate", "/video"]
 
 
 def _edit(shared: Shared) -> None:
@@ -98,3 +101,38 @@ def _generate(shared: Shared) -> None:
     inputs = [gr.Textbox(label="text"), gr.Number(4, label="n"), gr.Number(0, label="seed")]
     outputs = [gr.File(label="faces", file_count="multiple"), gr.JSON(label="details")]
     gr.Button("generate").click(generate, inputs, outputs, api_name="generate", **_WORK)
+
+
+def _video(shared: Shared) -> None:
+    def video(
+        clip: str | None,
+        text: str,
+        strength: float = 1.0,
+        refine: float | None = None,
+        face: str = "largest",
+        preview: bool = False,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[str, dict[str, Any]]:
+        """Edit the faces in a short clip as a sentence says; sound and timestamps are kept.
+
+        clip: a video file. preview: the first second only. The rest as in /edit.
+        Returns the edited clip as MP4, and what was done as JSON.
+        """
+        asked = ClipRequest(clip, text, strength, str(face), refine, preview)
+        out = shared.store.folder(visitor(request)) / f"{file_stem(clip)}.edited.mp4"
+        with sentences():
+            answer = edit_clip(shared.studio, asked, out, report=stage_reporter(progress))
+            row = clip_row(shared.studio, asked, answer, out)
+        return str(out), row
+
+    inputs = [
+        gr.File(label="clip", type="filepath"),
+        gr.Textbox(label="text"),
+        gr.Number(1.0, label="strength"),
+        gr.Number(None, label="refine"),
+        gr.Textbox("largest", label="face"),
+        gr.Checkbox(False, label="preview"),
+    ]
+    outputs = [gr.File(label="edited"), gr.JSON(label="details")]
+    gr.Button("video").click(video, inputs, outputs, api_name="video", **_WORK)

@@ -9,7 +9,7 @@ _SHIPPED = Path(__file__).with_name("example_photos")
 _PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 CHIPS = ("big smile", "blond hair", "add glasses", "much older", "a bit younger", "no smile")
-PEOPLE = ("an old man with glasses", "a young woman with curly red hair", "a child who laughs", "a man with a beard")
+PEOPLE = ("an old man with glasses", "a woman with blond hair who smiles", "a man with a beard", "a laughing child")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from vl_backbone.errors import UsageError
 
@@ -16,6 +16,7 @@ class Limits:
     queue: requests that may wait; one is worked on at a time.
     faces: faces of a photo that are offered, and faces made by one request.
     refine: most refinement steps of one request.
+    clip_s: longest clip, in seconds.
     keep_s: seconds that uploads and results stay on disk at the longest.
     linger_s: seconds that the files of a visitor stay after the page was closed (phones drop connections).
     history: edits of a visit that can be undone.
@@ -27,14 +28,14 @@ class Limits:
     queue: int = 64
     faces: int = 16
     refine: int = 100
+    clip_s: int = 15
     keep_s: int = 2 * 3600
     linger_s: int = 10 * 60
     history: int = 20
     cache_mb: int = 800
 
     def __post_init__(self) -> None:
-        for name in ("upload_mb", "megapixels", "queue", "faces", "keep_s", "linger_s", "history", "cache_mb"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"The page's limit {name} must be 1 or more, got {getattr(self, name)}.")
-        if self.refine < 0:
-            raise UsageError(f"The page's limit refine must be 0 or more, got {self.refine}.")
+        for name, value in asdict(self).items():
+            least = 0 if name == "refine" else 1
+            if value < least:
+                raise UsageError(f"The page's limit {name} must be {least} or more, got {value}.")

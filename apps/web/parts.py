@@ -100,6 +100,6 @@ def reporter(progress: gr.Progress, words: str) -> Report:
     """Progress, called as (step, steps), on the page's bar."""
 
     def report(step: int, steps: int) -> None:
-        progress((step, steps), desc=words, unit="steps")
+        progress((step, steps or None), desc=words, unit="steps")
 
     return report

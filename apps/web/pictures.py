@@ -19,16 +19,21 @@ THUMBNAIL_SIDE = 320
 _QUALITY = 92
 
 
-def file_digest(path: str, limits: Limits) -> str:
-    """sha256 of an upload; InputError when it is gone or larger than the page takes."""
+def check_file_size(path: str, limits: Limits, what: str = "photo") -> None:
+    """InputError when an upload is gone or larger than the page takes."""
     try:
         size = Path(path).stat().st_size
-        if size > limits.upload_mb * 1_000_000:
-            raise InputError(f"The photo has {size / 1e6:.0f} MB; this page takes up to {limits.upload_mb} MB.")
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        raise InputError("The photo is no longer on the server; choose it again.") from None
+        raise InputError(f"The {what} is no longer on the server; choose it again.") from None
+    if size > limits.upload_mb * 1_000_000:
+        raise InputError(f"The {what} has {size / 1e6:.0f} MB; this page takes up to {limits.upload_mb} MB.")
+
+
+def file_digest(path: str, limits: Limits) -> str:
+    """sha256 of an uploaded photo; InputError when it is gone or larger than the page takes."""
+    check_file_size(path, limits)
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_upload(path: str, limits: Limits) -> Photo:

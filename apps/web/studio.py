@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -151,20 +152,24 @@ class Studio:
             return False
         with self._lock:
             known = self._photos.get(file_digest(request.image, self.limits))
-            steps = self.steps(request) if steps is None else steps
+            steps = self.steps(request.refine) if steps is None else steps
             return known is not None and (_chosen(known, request.face), steps) in known.sessions
 
     def best_steps(self, request: EditRequest) -> int:
         """The most refinement steps, up to the wanted ones, for which this face is inverted; 0 when it is not."""
-        known, wanted = self.photo(request.image), self.steps(request)
+        known, wanted = self.photo(request.image), self.steps(request.refine)
         face = _chosen(known, request.face)
         return max((steps for which, steps in known.sessions if which == face and steps <= wanted), default=0)
 
-    def steps(self, request: EditRequest) -> int:
-        """Refinement steps of a request, checked."""
-        if request.refine is None:
+    def steps(self, refine: float | None) -> int:
+        """The refinement steps that a request asks for, checked; None is the preset's default."""
+        if refine is None:
             return self.editor.refine_steps
-        return whole_number(request.refine, "Refinement steps", self.limits.refine)
+        return whole_number(refine, "Refinement steps", self.limits.refine)
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """While the `with` block lasts, nobody else uses the editor."""
+        return self._lock
 
     def edit(
         self, request: EditRequest, job: Job | None = None, report: Report | None = None, steps: int | None = None
@@ -174,7 +179,7 @@ class Studio:
         A request for no change gives the photo back; whoever does not want that calls `request.check()` first.
         """
         request.check(may_be_empty=True)
-        steps = self.steps(request) if steps is None else steps
+        steps = self.steps(request.refine) if steps is None else steps
         watch = job.watching(report) if job else report
         with self._lock:
             if job:

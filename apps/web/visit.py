@@ -10,7 +10,10 @@ from PIL import Image
 
 from apps.cli.common import rounded
 from apps.cli.rows import describe_face, empty_row
+from apps.cli.video import describe
+from apps.clip.job import ClipResult
 from apps.web import words
+from apps.web.clips import ClipRequest
 from apps.web.history import Entry
 from apps.web.pictures import THUMBNAIL_SIDE, preview, save_jpeg
 from apps.web.store import ResultStore
@@ -75,6 +78,19 @@ def edit_row(studio: Studio, edit: Edit, files: dict[str, str], seconds: float) 
         "timings_s": rounded(edit.timings_s | {"total": seconds}),
         "weights": dict(editor.weights),
         "warnings": edit.warnings,
+    }
+
+
+def clip_row(studio: Studio, request: ClipRequest, result: ClipResult, out: Path) -> dict[str, Any]:
+    """The JSON object of an edited clip, with the fields the command line prints."""
+    editor = studio.editor
+    row = empty_row("video", Path(request.clip or "").name, request.text, request.strength, 0, editor.preset)
+    return row | {
+        "status": "ok",
+        "refine": studio.steps(request.refine),
+        **describe(result),
+        "outputs": row["outputs"] | {"edited": out.name, "video": out.name},
+        "weights": dict(editor.weights),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from apps.web.pictures import data_address
 
 if TYPE_CHECKING:
+    from apps.clip.job import ClipResult
     from apps.web.studio import Edit, KnownPhoto
 
 SAME_PERSON = 0.6
@@ -67,7 +68,7 @@ def chips(intents: dict[str, float]) -> str:
 
 def meaning(intents: dict[str, float]) -> str:
     """What a sentence about a new face was taken to mean."""
-    return f'<dl class="vf-summary"><dt>Understood</dt><dd>{chips(intents)}</dd></dl>'
+    return _table([("Understood", chips(intents))])
 
 
 def picker(known: KnownPhoto, face: str) -> str:
@@ -106,6 +107,20 @@ def summary(edit: Edit, seconds: float) -> str:
         name = f"Face {face.index + 1}" if len(result.faces) > 1 else "Likeness"
         rows.append((name, _likeness(face.identity)))
     rows.append(("Time", _time(edit, seconds)))
+    return _table(rows)
+
+
+def clip_summary(result: ClipResult) -> str:
+    """What was understood of a clip's sentence, and what was done."""
+    shots, frames, seconds = len(result.plan.shots), result.plan.frames, result.timings_s["total"]
+    rows = [("Understood", chips(result.intents))]
+    rows += [("Note", html.escape(warning)) for warning in result.warnings]
+    rows.append(("Clip", f"{frames} frames in {shots} shot{'s' if shots != 1 else ''}; sound: {result.audio}"))
+    rows.append(("Time", f"{seconds:.1f} s"))
+    return _table(rows)
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
     cells = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows)
     return f'<dl class="vf-summary">{cells}</dl>'
 

@@ -79,15 +79,15 @@ class _Answer:
                 elem_classes="vf-examples",
             )
         with gr.Column(visible=False, elem_classes="vf-tight") as self.result:
-            with gr.Tabs():
-                with gr.Tab("Whole photo"):
+            with gr.Tabs(elem_classes="vf-views"):
+                with gr.Tab("Photo"):
                     self.whole = before_after("Before and after")
                 with gr.Tab("Face"):
                     self.closeup = before_after("Before and after, the face")
-                with gr.Tab("As the model draws it"):
+                with gr.Tab("Model's drawing"):
                     self.drawn = before_after("The model's drawing before and after")
             with gr.Row(elem_classes="vf-sliders"):
-                self.pose = _slider("Turn the head")
+                self.pose = _slider("Turn")
                 self.age = _slider("Age")
                 self.smile = _slider("Smile")
             self.strip_title = plain_html(words.title("Strengths", "click one to use it"), visible=False)
@@ -154,7 +154,8 @@ def build(shared: Shared) -> EditTab:
             form = _Form(shared)
         with gr.Column(scale=6, min_width=320):
             answer = _Answer(examples)
-    actions = EditActions(shared, examples)
+    controls = 2 + len(answer.sliders())
+    actions = EditActions(shared, examples, len(form.opened()), len(answer.shown()), controls)
     tab = EditTab(form, answer, actions)
     _wire_photo(tab)
     _wire_edits(tab, shared)
@@ -192,14 +193,9 @@ def _wire_edits(tab: EditTab, shared: Shared) -> None:
         example.success(_begin, None, buttons, **LIGHT),
         phrase.success(_begin, None, buttons, **LIGHT),
     ):
-        done = begun.then(
-            actions.edit,
-            tab.inputs(),
-            outputs,
-            show_progress_on=[answer.status],
-            scroll_to_output=True,
-            **WORK,
-        )
+        waiting: dict[str, Any] = {"show_progress_on": [answer.status], **WORK}
+        look = begun.then(actions.look, tab.inputs(), outputs, scroll_to_output=True, **waiting)
+        done = look.then(actions.edit, tab.inputs(), outputs, **waiting)
         done.then(_end, None, buttons[:2], **LIGHT)
         done.success(
             actions.strip,
@@ -208,7 +204,7 @@ def _wire_edits(tab: EditTab, shared: Shared) -> None:
             show_progress="hidden",
             **WORK,
         )
-        work.append(done)
+        work += [look, done]
 
     def stop(request: gr.Request) -> tuple[Any, ...]:
         shared.jobs.cancel(visitor(request))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,17 +22,20 @@ Values = tuple[Any, ...]
 
 
 class EditActions:
-    """The tab's functions. `opened` and `shown` name the components that the tuples are for."""
+    """The tab's functions. They answer for groups of components, which the tab lists in this order:
 
-    OPENED = 6  # photo, upload, picker, notice, chosen row, face
-    SHOWN = (
-        13  # status, welcome, result, whole, closeup, drawn, photo file, face file, undo, redo, summary, strip, edits
-    )
-    CONTROLS = 5  # text, strength, pose, age, smile
+    OPENED: photo, upload, picker, notice, chosen row, face. SHOWN: status, welcome, result, whole, closeup,
+    drawn, photo file, face file, undo, redo, summary, strip's title, strip, edits' title, edits.
+    CONTROLS: text, strength, pose, age, smile.
+    """
 
-    def __init__(self, shared: Shared, examples: list[Example]) -> None:
+    def __init__(self, shared: Shared, examples: list[Example], opened: int, shown: int, controls: int) -> None:
+        """opened, shown, controls: how many components the groups have."""
         self.shared = shared
         self.examples = examples
+        self._opened_count = opened
+        self._shown_count = shown
+        self._controls_count = controls
 
     # The photo
 
@@ -73,7 +75,7 @@ class EditActions:
         """A sentence that was clicked, on the photo in hand or else on an example -> OPENED, text."""
         if image is None and self.examples:
             return (*self.open(str(self.examples[0].photo)), sample[0])
-        return (*_nothing(self.OPENED), sample[0])
+        return (*_nothing(self._opened_count), sample[0])
 
     def _opened(self, image: str, face: str) -> Values:
         known = self.shared.studio.photo(image)
@@ -98,6 +100,32 @@ class EditActions:
 
     # Edits
 
+    def look(
+        self,
+        history: History,
+        image: str | None,
+        text: str,
+        strength: float,
+        face: str,
+        refine: float,
+        pose: float,
+        age: float,
+        smile: float,
+        request: gr.Request,
+    ) -> Values:
+        """A first look, not refined, at a face that would have to be refined -> history, SHOWN."""
+        asked = EditRequest(image, text, strength, face, refine, pose, age, smile)
+        studio = self.shared.studio
+        try:
+            asked.check()
+            wanted = studio.steps(asked.refine)
+            if not wanted or studio.is_known(asked, wanted):
+                return (history, *_nothing(self._shown_count))
+            with self.shared.jobs.start(visitor(request)) as job:
+                return self._answer(history, asked, 0, request, job, more_to_come=True)
+        except (Cancelled, VilaFaceError):
+            return (history, *_nothing(self._shown_count))  # `edit`, which follows, says what is wrong
+
     def edit(
         self,
         history: History,
@@ -111,23 +139,20 @@ class EditActions:
         smile: float,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Iterator[Values]:
-        """An edit by a click -> history, SHOWN. A face seen for the first time is shown unrefined first."""
+    ) -> Values:
+        """An edit by a click -> history, SHOWN."""
         asked = EditRequest(image, text, strength, face, refine, pose, age, smile)
-        studio = self.shared.studio
+        report = reporter(progress, "Refining the likeness; Cancel keeps what you see")
         try:
             asked.check()
-            wanted = studio.steps(asked)
+            wanted = self.shared.studio.steps(asked.refine)
+            report(0, wanted)
             with self.shared.jobs.start(visitor(request)) as job:
-                if wanted and not studio.is_known(asked, wanted):
-                    progress((0, wanted), desc="A first look", unit="steps")
-                    yield self._answer(history, asked, 0, request, job, more_to_come=True)
-                report = reporter(progress, "Refining the likeness (Cancel keeps the first look)")
-                yield self._answer(history, asked, wanted, request, job, report)
+                return self._answer(history, asked, wanted, request, job, report)
         except Cancelled:
-            return
+            return (history, *_nothing(self._shown_count))
         except VilaFaceError as error:
-            yield (history, _error(error), *_nothing(self.SHOWN - 1))
+            return (history, _error(error), *_nothing(self._shown_count - 1))
 
     def tune(
         self,
@@ -144,12 +169,12 @@ class EditActions:
     ) -> Values:
         """A slider moved -> history, SHOWN: drawn at once from the latent in hand, refined or not."""
         if image is None:
-            return (history, *_nothing(self.SHOWN))
+            return (history, *_nothing(self._shown_count))
         asked = EditRequest(image, text, strength, face, refine, pose, age, smile)
         try:
             return self._answer(history, asked, self.shared.studio.best_steps(asked), request, tuned=True)
         except VilaFaceError as error:
-            return (history, _error(error), *_nothing(self.SHOWN - 1))
+            return (history, _error(error), *_nothing(self._shown_count - 1))
 
     def _answer(
         self,
@@ -205,13 +230,13 @@ class EditActions:
 
     def _restored(self, history: History, entry: Entry | None) -> Values:
         if entry is None:
-            return (history, *_nothing(self.OPENED + self.SHOWN + self.CONTROLS))
+            return (history, *_nothing(self._opened_count + self._shown_count + self._controls_count))
         asked = entry.request
         assert asked.image is not None
         try:
             opened = self._opened(asked.image, asked.face)
         except VilaFaceError:
-            opened = _nothing(self.OPENED)  # the upload is gone by now, its answers are not
+            opened = _nothing(self._opened_count)  # the upload is gone by now, its answers are not
         controls = (asked.text, asked.strength, asked.pose, asked.age, asked.smile)
         return (history, *opened, *self._shown(history), *controls)
 

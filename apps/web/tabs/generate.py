@@ -33,7 +33,7 @@ def build(shared: Shared) -> GenerateTab:
         with gr.Column(scale=4, min_width=320):
             text = gr.Textbox(label="Who should it be?", placeholder=PEOPLE[0], lines=1, max_length=500)
             chips = phrases(PEOPLE)
-            n = gr.Slider(1, limits.faces, value=min(4, limits.faces), step=1, label="How many")
+            n = gr.Slider(1, limits.faces, value=min(4, limits.faces), step=1, label="How many", buttons=[])
             with gr.Row(equal_height=True):
                 seed = gr.Number(
                     0,
@@ -45,7 +45,7 @@ def build(shared: Shared) -> GenerateTab:
                 )
             with gr.Row(equal_height=True):
                 run = gr.Button("Make faces", variant="primary", size="lg")
-                more = gr.Button("Others", size="lg", min_width=90)
+                more = gr.Button("Other faces", size="lg", min_width=110)
                 cancel = gr.Button("Cancel", variant="stop", size="lg", visible=False)
         with gr.Column(scale=6, min_width=320):
             status = plain_html(visible=False)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from fdvd.detection import FaceDetector
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.editing import FaceEditor
-from gan_mapping.losses.face_network import FaceNetwork
 from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.refinement import Refiner
-from vl_backbone.efficientnet import EfficientNetLite0
+from gan_mapping.superres.mapper import LevelMapper, PixelMapper
+from gan_mapping.superres.pixels import LEVELS
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 SIDE, W_DIM, NUM_WS, STATE, WORDS = 64, 8, 3, 6, 50
@@ -73,14 +73,18 @@ class TinyBackbone(nn.Module):
         return TextFeatures(tokens, attention_mask, F.normalize(tokens.mean(1), dim=1))
 
 
-class TinyIdentity(nn.Module):
+class TinyIdentity:
     """Mean colour as a vector."""
 
-    def forward(self, chips: Tensor) -> Tensor:
-        return chips.mean(dim=(2, 3)) / 255
-
     def describe(self, images: Tensor) -> Tensor:
-        return self(images)
+        return images.mean(dim=(2, 3)) / 255
+
+
+class TinyLook:
+    """The picture itself as its features."""
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images / 255]
 
 
 class NoFaces:
@@ -93,7 +97,7 @@ class NoFaces:
 def tiny_editor() -> FaceEditor:
     """The same editor each time; rows of the task edit must be aligned (there is no detector to speak of)."""
     torch.manual_seed(7)
-    generator, backbone, identity = TinyGenerator(), TinyBackbone(), cast(FaceNetwork, TinyIdentity())
+    generator, backbone, identity = TinyGenerator(), TinyBackbone(), TinyIdentity()
     text = TextMapper(STATE, 2)
     nn.init.constant_(text.presence.bias, 1.0)
     offset = OffsetMapper(2, NUM_WS, W_DIM)
@@ -108,9 +112,10 @@ def tiny_editor() -> FaceEditor:
         mappers.to(device),
         cast(FaceDetector, NoFaces()),
         identity,
-        Refiner(generator, cast(EfficientNetLite0, nn.Identity()), identity, device),
+        Refiner(generator, TinyLook(), identity, device),
         preset="mini",
         refine_steps=0,
         weights={**generator.weights, **backbone.weights},
         device=device,
+        pixel_mapper=PixelMapper({level: LevelMapper(level, 4, W_DIM, 3) for level in LEVELS}),
     )

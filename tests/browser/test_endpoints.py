@@ -1,0 +1,175 @@
+"""The named endpoints through gradio's own client, and what of other people's files they give away."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import ASTRONAUT, FACES, Server
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+NEW_FACE = ("detect", "align", "encode", "refine")
+
+
+def client(server: Server, folder: Path) -> Client:
+    return Client(server.address, verbose=False, download_files=str(folder), analytics_enabled=False)
+
+
+def test_edit_answers_with_files_and_facts(server: Server, tmp_path: Path) -> None:
+    api = client(server, tmp_path)
+    photo = handle_file(str(ASTRONAUT))
+    edited, face, details = api.predict(photo, "add glasses", 1.0, 0, api_name="/edit")
+    original = np.asarray(Image.open(ASTRONAUT))
+    assert np.any(np.asarray(Image.open(edited)) != original)
+    assert Image.open(face).size == (1024, 1024)
+    assert details["status"] == "ok"
+    assert details["intents"]["glasses"] > 0
+    assert details["faces"][0]["score"] > 0.9
+    assert Path(details["outputs"]["edited"]).name == details["outputs"]["edited"]
+
+    # The same photo again, from another client: nothing is found or encoded anew, whatever is asked.
+    again = client(server, tmp_path)
+    for asked in ({"text": "blond hair"}, {"text": "older", "strength": 0.4}, {"text": "", "age": 0.5, "pose": -0.2}):
+        details = again.predict(image=photo, refine=0, **asked, api_name="/edit")[2]
+        assert [details["timings_s"][stage] for stage in NEW_FACE] == [0, 0, 0, 0]
+        assert details["timings_s"]["render"] > 0
+
+    unchanged = api.predict(photo, "add glasses", 0, 0, api_name="/edit")[0]
+    assert np.array_equal(np.asarray(Image.open(unchanged)), original)
+
+
+def test_generate_answers_with_files_and_facts(server: Server, tmp_path: Path) -> None:
+    files, details = client(server, tmp_path).predict("an old man", 2, 3, api_name="/generate")
+    assert [Image.open(file).size for file in files] == [(1024, 1024)] * 2
+    assert details["seeds"] == [3, 4]
+    assert details["intents"]["age"] > 0
+
+
+def test_errors_reach_the_client_as_sentences(server: Server, tmp_path: Path) -> None:
+    api = client(server, tmp_path)
+    photo = handle_file(str(ASTRONAUT))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"this is no photo")
+    for arguments, sentence in (
+        ((photo, " "), "Say what to change"),
+        ((photo, "smile", 1e9), "Strength must be"),
+        ((photo, "smile", 1.0, -3), "Refinement steps must be"),
+        ((photo, "smile", 1.0, 0, "9"), "There is no face 9"),
+        ((photo, "smile", 1.0, 0, "largest", "left"), "Pose must be a number|could not convert|Error"),
+        ((handle_file(str(bad)), "smile"), "not a photo in a known format"),
+        ((None, "smile"), "Choose a photo first"),
+    ):
+        with pytest.raises((AppError, ValueError), match=sentence):
+            api.predict(*arguments, api_name="/edit")
+    for arguments, sentence in (((" ",), "Say who"), (("a man", 99), "number of faces"), (("a man", 1, -1), "seed")):
+        with pytest.raises(AppError, match=sentence):
+            api.predict(*arguments, api_name="/generate")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_thirty_edits_at_once_are_all_answered_in_order(server: Server, tmp_path: Path) -> None:
+    users = [client(server, tmp_path / str(user)) for user in range(3)]
+    photos = [handle_file(str(FACES / name)) for name in ("man.jpg", "woman.jpg", "old-man.jpg")]
+    for user, photo in zip(users, photos, strict=True):
+        user.predict(photo, "smile", 1.0, 0, api_name="/edit")
+    held = resident_mb(server)
+    strengths = [round(0.1 * i, 1) for i in range(1, 11)]
+    finished: list[tuple[int, float]] = []
+    jobs: list[tuple[int, float, Any]] = []
+    for strength in strengths:
+        for user in range(3):
+            job = users[user].submit(
+                photos[user],
+                "older",
+                strength,
+                0,
+                api_name="/edit",
+                result_callbacks=lambda *_, user=user, strength=strength: finished.append((user, strength)),
+            )
+            jobs.append((user, strength, job))
+    for user, strength, job in jobs:
+        edited, _, details = job.result(timeout=600)
+        assert details["strength"] == strength
+        assert details["input"] == ("man.jpg", "woman.jpg", "old-man.jpg")[user]
+        assert [details["timings_s"][stage] for stage in NEW_FACE] == [0, 0, 0, 0]
+        assert Path(edited).is_file()
+    for user in range(3):
+        assert [strength for who, strength in finished if who == user] == strengths
+    assert resident_mb(server) - held < 400
+
+
+def test_a_full_queue_turns_away_with_a_sentence(tmp_path: Path) -> None:
+    small = Server(tmp_path, "--queue", "2", "--max-upload-mb", "1")
+    try:
+        api = client(small, tmp_path / "files")
+        jobs = [api.submit("an old man", 2, seed, api_name="/generate") for seed in range(12)]
+        answers = []
+        for job in jobs:
+            try:
+                answers.append(len(job.result(timeout=600)[0]))
+            except (AppError, ValueError) as error:
+                answers.append(str(error))
+        assert 2 in answers
+        assert any("Queue is full" in str(answer) for answer in answers)
+        heavy = tmp_path / "heavy.png"
+        noise = np.random.default_rng(0).integers(0, 255, (800, 800, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(heavy)
+        with pytest.raises(Exception, match=r"(?i)maximum|too large|413|up to 1 MB"):
+            api.predict(handle_file(str(heavy)), "smile", api_name="/edit")
+    finally:
+        small.stop()
+
+
+def test_files_of_the_server_and_of_others_stay_closed(server: Server, tmp_path: Path) -> None:
+    api = client(server, tmp_path)
+    secret = server.folder / "secret.txt"
+    secret.write_text("s3cret")
+    results = next(path for path in server.temporary.rglob("results"))
+    for path in (secret, Path("/etc/passwd"), results, results.parent, server.log):
+        address = f"{server.address}/gradio_api/file={urllib.parse.quote(str(path))}"
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(address, timeout=60)
+        assert error.value.code in (403, 404)
+    payload = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises((AppError, ValueError)) as refused:
+        post(server, "/gradio_api/call/edit", {"data": [payload, "smile", 1, 0, "largest", 0, 0, 0]})
+    assert "s3cret" not in str(refused.value)
+    names = {path.parent.name for path in results.rglob("*.png")}
+    assert all(re.fullmatch(r"result-[a-z0-9_]{8}", name) for name in names)
+    assert api.predict("a man", 1, 0, api_name="/generate")[1]["status"] == "ok"
+    secret.unlink()
+
+
+def post(server: Server, path: str, body: dict[str, Any]) -> str:
+    """One call without gradio's client; AppError when the answer is an error."""
+    request = urllib.request.Request(
+        server.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            event = json.load(answer)["event_id"]
+    except urllib.error.HTTPError as error:
+        raise AppError(str(error)) from None
+    with urllib.request.urlopen(f"{server.address}{path}/{event}", timeout=600) as stream:
+        text = stream.read().decode()
+    if "event: error" in text:
+        raise AppError(text)
+    return text
+
+
+def resident_mb(server: Server) -> float:
+    """Memory of the server's process."""
+    pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
