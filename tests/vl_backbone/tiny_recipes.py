@@ -25,9 +25,10 @@ TINY_FIELDS: dict[str, Any] = {
     "hidden_dropout_prob": 0.02,
     "attention_probs_dropout_prob": 0.02,
 }
+# The window all but fills the videos, so that a few steps are enough to learn them.
 TINY_CLIPS: dict[str, Any] = {
-    "sampling": {"clips": 1, "frames": 3, "rate": 3},
-    "resize": [18, 18],
+    "sampling": {"clips": 1, "frames": 3, "rate": 6},
+    "resize": [16, 16],
     "crop": [16, 16],
 }
 
@@ -39,9 +40,9 @@ def write_recipe(path: Path, recipe: dict[str, Any]) -> Path:
 
 
 def annotations(shapes: MovingShapes) -> Path:
-    """The small set as .jsonl beside its videos."""
+    """Every third video of the small set as .jsonl: 8 pairs."""
     path = shapes.folder / "pairs.jsonl"
-    rows = [{"video": video.path.name, "captions": [video.caption]} for video in shapes.videos]
+    rows = [{"video": video.path.name, "captions": [video.caption]} for video in shapes.videos[::3]]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -54,7 +55,7 @@ def stage_one(shapes: MovingShapes, **run: Any) -> dict[str, Any]:
         "text": {"vocabulary": str(shapes.vocabulary)},
         "data": {"annotations": str(annotations(shapes)), "videos": str(shapes.folder), "clips": TINY_CLIPS},
         "optimizer": {"learning_rate": 1.0e-3},
-        "run": {"steps": 50, "batch_size": 12, "save_every": 5, "log_every": 1, **run},
+        "run": {"steps": 60, "batch_size": 4, "save_every": 5, "log_every": 1, **run},
     }
 
 

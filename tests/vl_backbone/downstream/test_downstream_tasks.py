@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from moving_shapes import COLOURS, MovingShapes
+from moving_shapes import MovingShapes
 from tiny_recipes import TINY_CLIPS, TINY_FIELDS, read_log, write_recipe
 
 from vl_backbone.downstream.answering import QuestionCollator, QuestionDataset, evaluate_answers
@@ -34,7 +34,7 @@ from vl_backbone.pretraining.yaml_config import load_yaml
 from vl_backbone.video.clips import ClipConfig, load_clips
 from vl_backbone.video.sampling import SamplingConfig
 
-CLIPS = ClipConfig(SamplingConfig(1, 3, 3), resize=(18, 18), crop=(16, 16))
+CLIPS = ClipConfig(SamplingConfig(1, 3, 6), resize=(16, 16), crop=(16, 16))
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,17 @@ def weights(moving_shapes: MovingShapes, tmp_path_factory: pytest.TempPathFactor
     """A stage-2 checkpoint that has learned nothing yet; its batch norms fit the videos."""
     torch.manual_seed(0)
     model = build_hdvila(TINY_FIELDS, 2)
-    clips = [load_clips(video.path, CLIPS) for video in moving_shapes.videos[::4]]
+    clips = [load_clips(video.path, CLIPS) for video in moving_shapes.videos[:13:4]]
     calibrate_batch_norms(model, [stack_clips(clips)])
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     save_official_checkpoint(model, path)
     return path
+
+
+@pytest.fixture(scope="module")
+def four(moving_shapes: MovingShapes) -> MovingShapes:
+    """Four videos that differ in their colour only."""
+    return replace(moving_shapes, videos=moving_shapes.videos[:13:4])
 
 
 def recipe(shapes: MovingShapes, weights: Path, **sets: Any) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def recipe(shapes: MovingShapes, weights: Path, **sets: Any) -> dict[str, Any]:
         "model": {"fields": TINY_FIELDS, "checkpoint": str(weights)},
         "text": {"vocabulary": str(shapes.vocabulary)},
         "optimizer": {"learning_rate": 1.0e-3},
-        "run": {"steps": 40, "batch_size": 12, "log_every": 1},
+        "run": {"steps": 45, "batch_size": 4, "log_every": 1},
         **{name: {"clips": TINY_CLIPS, "videos": str(shapes.folder), **value} for name, value in sets.items()},
     }
 
@@ -71,11 +77,11 @@ def msrvtt(shapes: MovingShapes, folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fine_tuned(moving_shapes: MovingShapes, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fine_tuned(four: MovingShapes, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The YAML of a retrieval recipe; its fine-tuned model is beside it."""
     folder = tmp_path_factory.mktemp("retrieval")
-    data = msrvtt(moving_shapes, folder)
-    path = write_recipe(folder / "recipe.yaml", recipe(moving_shapes, weights, train=data, test=data))
+    data = msrvtt(four, folder)
+    path = write_recipe(folder / "recipe.yaml", recipe(four, weights, train=data, test=data))
     train_retrieval(load_yaml(RetrievalConfig, path), folder, cpu=True)
     return path
 
@@ -85,66 +91,65 @@ def test_retrieval_zero_shot_and_fine_tuned(fine_tuned: Path) -> None:
     config = load_yaml(RetrievalConfig, fine_tuned)
     before = measure_retrieval(config)
     after = measure_retrieval(config, fine_tuned.with_name("model.safetensors"))
-    assert before.videos == after.videos == before.text_to_video.queries == 24
-    assert before.text_to_video.mean_rank > 9, "untrained weights guess"
-    assert after.text_to_video.mean_rank < 0.7 * before.text_to_video.mean_rank
-    assert after.video_to_text.r10 > before.video_to_text.r10
+    assert before.videos == after.videos == before.text_to_video.queries == 4
+    assert before.text_to_video.mean_rank >= 2, "untrained weights guess"
+    assert after.text_to_video.mean_rank <= 1.5 and after.text_to_video.r1 >= 75
+    assert after.video_to_text.r1 >= 75 and after.video_to_text.r5 == 100
 
 
 @pytest.mark.slow
-def test_caption_choice_by_embeddings(moving_shapes: MovingShapes, fine_tuned: Path, tmp_path: Path) -> None:
+def test_caption_choice_by_embeddings(four: MovingShapes, fine_tuned: Path, tmp_path: Path) -> None:
     rows = []
-    for video in moving_shapes.videos:
-        others = [video.caption.replace(video.colour, colour) for colour in COLOURS if colour != video.colour]
-        options = [*others[:2], video.caption, *others[2:4]]
+    for video in four.videos:
+        colours = [other.colour for other in four.videos if other != video]
+        others = [video.caption.replace(video.colour, colour) for colour in colours]
+        options = [*others[:2], video.caption, others[2], "it"]
         rows.append(json.dumps({"clip_name": video.path.name, "options": options, "answer": 2}))
     path = tmp_path / "mc.jsonl"
     path.write_text("\n".join(rows), encoding="utf-8")
-    values = recipe(moving_shapes, fine_tuned, test={"layout": "msrvtt-mc", "annotations": str(path)})
+    values = recipe(four, fine_tuned, test={"layout": "msrvtt-mc", "annotations": str(path)})
     config = load_yaml(QuestionConfig, write_recipe(tmp_path / "r.yaml", values))
     result = measure_questions(config, fine_tuned.with_name("model.safetensors"))
-    assert result.questions == 24 and result.failed == ()
-    assert result.accuracy > 35, "chance is 20"
+    assert result.questions == 4 and result.failed == ()
+    assert result.accuracy >= 75, "chance is 20"
 
 
 @pytest.mark.slow
-def test_open_ended_answers(moving_shapes: MovingShapes, weights: Path, tmp_path: Path) -> None:
-    rows = [
-        {"video_id": v.path.stem, "question": "what colour is the shape?", "answer": v.colour}
-        for v in moving_shapes.videos
-    ]
+def test_open_ended_answers(four: MovingShapes, weights: Path, tmp_path: Path) -> None:
+    rows = [{"video_id": v.path.stem, "question": "what colour is the shape?", "answer": v.colour} for v in four.videos]
     (tmp_path / "qa.json").write_text(json.dumps(rows), encoding="utf-8")
     data = {"layout": "msrvtt-qa", "annotations": str(tmp_path / "qa.json")}
-    values = {**recipe(moving_shapes, weights, train=data, test=data), "answers": 5}
+    values = {**recipe(four, weights, train=data, test=data), "answers": 3}
+    values["run"] = {**values["run"], "batch_size": 3}
     config = load_yaml(QuestionConfig, write_recipe(tmp_path / "r.yaml", values))
     train_questions(config, tmp_path / "out", cpu=True)
     rows_of_log = read_log(tmp_path / "out")
-    assert sum(r["loss"] for r in rows_of_log[-5:]) < 0.8 * sum(r["loss"] for r in rows_of_log[:5])
+    assert sum(r["loss"] for r in rows_of_log[-5:]) < 0.9 * sum(r["loss"] for r in rows_of_log[:5])
     result = measure_questions(config, tmp_path / "out" / "model.safetensors")
-    # Of six colours one is not among the five answers, and those questions are always wrong.
-    assert result.questions == 24 and 30 < result.accuracy <= 100 * 20 / 24
+    # Of four colours one is not among the three answers, and its question is always wrong.
+    assert result.questions == 4 and 50 <= result.accuracy <= 75
     with pytest.raises(UsageError, match="answer head"):
         measure_questions(replace(config, answers_file=tmp_path / "out" / "answers.json"), weights)
 
 
 @pytest.mark.slow
-def test_multiple_choice_answers(moving_shapes: MovingShapes, weights: Path, tmp_path: Path) -> None:
+def test_multiple_choice_answers(four: MovingShapes, weights: Path, tmp_path: Path) -> None:
     lines = ["gif_name\tquestion\ta1\ta2\ta3\tanswer\tvid_id\tkey"]
-    names = list(COLOURS)
-    for number, video in enumerate(moving_shapes.videos):
-        options = [names[(names.index(video.colour) + shift) % 6] for shift in (1, 2)]
-        options.insert(number % 3, video.colour)
-        columns = (video.path.stem, "which colour is it ?", *options, str(number % 3), "A", str(number))
+    for number, video in enumerate(four.videos):
+        # Where all go the same way, the words alone tell; that much a tiny model learns at once.
+        options = ["right", "right", "right"]
+        options[number % 3] = video.move
+        columns = (video.path.stem, "where does it go ?", *options, str(number % 3), "A", str(number))
         lines.append("\t".join(columns))
     (tmp_path / "q.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     data = {"layout": "tgif-action", "annotations": str(tmp_path / "q.csv")}
-    values = recipe(moving_shapes, weights, train=data, test=data)
+    values = recipe(four, weights, train=data, test=data)
     config = load_yaml(QuestionConfig, write_recipe(tmp_path / "r.yaml", values))
     train_questions(config, tmp_path / "out", cpu=True)
     rows = read_log(tmp_path / "out")
-    assert sum(r["loss"] for r in rows[-5:]) < sum(r["loss"] for r in rows[:5])
+    assert sum(r["loss"] for r in rows[-5:]) < 0.5 * sum(r["loss"] for r in rows[:5])
     result = measure_questions(config, tmp_path / "out" / "model.safetensors")
-    assert result.questions == 24
+    assert result.questions == 4 and result.accuracy == 100
 
 
 def test_unreadable_videos_are_named_and_left_out(moving_shapes: MovingShapes, tmp_path: Path) -> None:

@@ -181,9 +181,11 @@ def test_recipe_from_yaml(moving_shapes: MovingShapes, tmp_path: Path) -> None:
     config = load_yaml(PretrainingConfig, write_recipe(tmp_path / "a.yaml", recipe))
     assert config.text.vocabulary == tmp_path.resolve() / "words" / "vocab.txt"
     assert config.optimizer.learning_rate == 1.0 and isinstance(config.optimizer.learning_rate, float)
-    assert config.data is not None and config.data.clips == CLIPS
+    assert config.data is not None and config.data.clips == ClipConfig(
+        SamplingConfig(1, 3, 6), resize=(16, 16), crop=(16, 16)
+    )
     source = open_videos(DataConfig(annotations(moving_shapes), moving_shapes.folder, CLIPS))
-    assert len(source) == 24 and source[0].captions == (moving_shapes.videos[0].caption,)
+    assert len(source) == 8 and source[0].captions == (moving_shapes.videos[0].caption,)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(
     recipe = stage_one(moving_shapes) if stage == 1 else stage_two(moving_shapes, first_stage / "model.safetensors")
     path = write_recipe(tmp_path / "recipe.yaml", recipe)
     kill_in_the_middle(path, tmp_path / "run", step=17)
-    assert 17 <= read_log(tmp_path / "run")[-1]["step"] < 50
+    assert 17 <= read_log(tmp_path / "run")[-1]["step"] < 60
     said: list[str] = []
     pretrain(load_yaml(PretrainingConfig, path), tmp_path / "run", cpu=True, say=said.append)
     assert any("Going on after step" in line for line in said)
@@ -90,17 +90,17 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(
 @pytest.mark.slow
 def test_contrastive_loss_falls(first_stage: Path) -> None:
     rows = read_log(first_stage)
-    assert [row["step"] for row in rows] == list(range(1, 51))
-    chance = math.log(12)
-    assert mean(rows[:5], "loss") > chance and mean(rows[-5:], "loss") < chance - 0.3
-    assert mean(rows[-5:], "accuracy") > 1.5 / 12
+    assert [row["step"] for row in rows] == list(range(1, 61))
+    chance = math.log(4)
+    assert mean(rows[:10], "loss") > chance - 0.1 and mean(rows[-10:], "loss") < chance - 0.4
+    assert mean(rows[-10:], "accuracy") > mean(rows[:10], "accuracy") + 0.2
 
 
 @pytest.mark.slow
 def test_masked_words_are_learned_and_only_the_joint_half_changes(first_stage: Path, second_stage: Path) -> None:
     rows = read_log(second_stage)
-    assert mean(rows[-5:], "accuracy") > mean(rows[:5], "accuracy") + 0.3
-    assert mean(rows[-5:], "loss") < 0.6 * mean(rows[:5], "loss")
+    assert mean(rows[-10:], "accuracy") > mean(rows[:10], "accuracy") + 0.3
+    assert mean(rows[-10:], "loss") < 0.7 * mean(rows[:10], "loss")
     before, after = load_file(first_stage / "model.safetensors"), load_file(second_stage / "model.safetensors")
     assert before.keys() < after.keys()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
