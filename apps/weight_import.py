@@ -5,6 +5,7 @@ The store knows nothing of networks, and the networks' readers nothing of the st
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from gan_mapping.generators.readers import GeneratorFile
 
 GENERATOR = "stylegan2-ffhq"
+BACKBONE = "hdvila-official"
+CONFIG_FILE = "config.json"
 Select = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor]"]
 
 
@@ -44,6 +47,8 @@ def import_weights(file: Path, name: str, store: WeightStore | None = None) -> I
     store.check_import_name(name)
     if not file.is_file():
         raise WeightsError(f"{file} does not exist or is no regular file.")
+    if name == BACKBONE:
+        return ImportedFile(_store_backbone(file, store), ())
     select = _selections().get(name)
     if select is not None:
         return ImportedFile(_store_tensors(file, name, store, select), ())
@@ -75,6 +80,22 @@ def _store_tensors(file: Path, name: str, store: WeightStore, select: Select | N
         converted = Path(folder) / "weights.safetensors"
         write_state(select(state) if select else state, converted)
         return store.import_file(converted, name, file.name)
+
+
+def _store_backbone(file: Path, store: WeightStore) -> Path:
+    """An HD-VILA checkpoint; a config.json beside it gives the official fields, else they are the published ones."""
+    from vl_backbone.hdvila_official import convert_official
+
+    beside = file.parent / CONFIG_FILE
+    try:
+        fields = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"The {CONFIG_FILE} beside {file.name} cannot be read: {error}.") from None
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "backbone.safetensors"
+        with explain_os_errors(f"Converting {file.name}"):
+            convert_official(file, fields if "hidden_size" in fields else {}, converted)
+        return store.import_file(converted, BACKBONE, file.name)
 
 
 def _selections() -> dict[str, Select]:

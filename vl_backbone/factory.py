@@ -13,10 +13,11 @@ from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
 from vl_backbone.errors import InputError
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
 from vl_backbone.hdvila_mini import HDVILAMini
+from vl_backbone.hdvila_official import HDVILAOfficial, load_converted
 from vl_backbone.imagenet_minilm import ImagenetMiniLM
 from vl_backbone.protocol import Backbone
 
-BACKBONES = (HDVILAMini.name, ImagenetMiniLM.name)
+BACKBONES = (HDVILAMini.name, HDVILAOfficial.name, ImagenetMiniLM.name)
 MINILM_FILES = ("minilm", "minilm-config", "minilm-tokenizer")
 
 
@@ -28,10 +29,15 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
     if name not in BACKBONES:
         raise InputError(f"Unknown backbone {name!r}; this version knows {', '.join(BACKBONES)}.")
     store = store or WeightStore()
-    vision = load_efficientnet(store)
     folder = minilm_folder(store)
-    text = load_minilm(store)
     tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    if name == HDVILAOfficial.name:
+        # MiniLM's vocabulary is that of BERT-large uncased, which HD-VILA reads.
+        official = load_converted(store.path(name))
+        used = {n: store.sha256(n) for n in (name, "minilm-tokenizer")}
+        return HDVILAOfficial(official, tokenizer, used, torch.device(device))
+    vision = load_efficientnet(store)
+    text = load_minilm(store)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
     if name == HDVILAMini.name:
         model, digest = load_mini(vision.state_dict(), text.state_dict())

@@ -21,6 +21,14 @@ LAYER_GROUPS: tuple[tuple[int, ...], ...] = (tuple(range(0, 7)), tuple(range(7, 
 Scorer = Callable[[Tensor], Tensor]  # ws [B, num_ws, w_dim] -> picture scores [B, A]
 
 
+def layer_groups(num_ws: int) -> tuple[tuple[int, ...], ...]:
+    """The three groups of rows by the same resolutions; other than 23 rows are StyleGAN2's, two an octave."""
+    if num_ws == LAYER_GROUPS[-1][-1] + 1:
+        return LAYER_GROUPS
+    rows = tuple(range(num_ws))
+    return rows[:5], rows[5:9], rows[9:]
+
+
 @dataclass(frozen=True)
 class Calibration:
     """gains [A, groups] of each layer group; response [A, A] measured change per unit step after the mending."""
@@ -36,7 +44,7 @@ def measure_groups(directions: Tensor, latents: Tensor, score: Scorer, num_ws: i
     base = latents[:, None].repeat(1, num_ws, 1)
     before = score(base)
     for a in range(count):
-        for g, rows in enumerate(LAYER_GROUPS):
+        for g, rows in enumerate(layer_groups(num_ws)):
             shift = torch.zeros_like(base)
             shift[:, list(rows)] = directions[a] * step
             response[a, g] = (score(base + shift) - before).mean(0) / step
@@ -68,6 +76,6 @@ def solve_gains(
 def spread_over_layers(directions: Tensor, gains: Tensor, num_ws: int) -> Tensor:
     """directions [A, w_dim], gains [A, groups] -> [A, num_ws, w_dim]."""
     layered = torch.zeros(len(directions), num_ws, directions.shape[1])
-    for g, rows in enumerate(LAYER_GROUPS):
+    for g, rows in enumerate(layer_groups(num_ws)):
         layered[:, list(rows)] = (gains[:, g, None] * directions)[:, None]
     return layered

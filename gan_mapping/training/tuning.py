@@ -18,7 +18,7 @@ from torch import Tensor
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import OffsetMapper
 from gan_mapping.training.attributes import COLOUR_PATCHES, SKIN_WORDS, Standardiser, may_follow
-from gan_mapping.training.calibration import LAYER_GROUPS
+from gan_mapping.training.calibration import layer_groups
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
 
@@ -90,7 +90,7 @@ def tune_direction(
     a = list(attributes).index(name)
     start = offset.directions[a]
     size = start.norm(dim=1).max()
-    groups = [torch.tensor(rows) for rows in LAYER_GROUPS]
+    groups = [torch.tensor(rows, dtype=torch.long) for rows in layer_groups(offset.directions.shape[1])]
     where = torch.empty(offset.directions.shape[1], dtype=torch.long)
     for g, rows in enumerate(groups):
         where[rows] = g
