@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
-from vl_backbone.errors import WeightsError
+from vl_backbone.assets.trained_file import read_trained, write_trained
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 FORMAT = "vilaface-mappers-1"
@@ -53,20 +50,17 @@ class Mappers:
 def save_mappers(mappers: Mappers, path: Path) -> None:
     """Writes the layers as fp16 safetensors (atomically); names, sizes and provenance go into its metadata."""
     tensors = {
-        f"{part}.{key}": value.detach().half().cpu().contiguous()
+        f"{part}.{key}": value
         for part, module in (("vision", mappers.vision), ("text", mappers.text), ("offset", mappers.offset))
         for key, value in module.state_dict().items()
     }
     metadata = {
-        "format": FORMAT,
         "attributes": json.dumps(mappers.attributes),
         "backbone": mappers.backbone,
         "generator": mappers.generator,
         "provenance": json.dumps(mappers.provenance, sort_keys=True),
     }
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save(tensors, metadata))
-    partial.replace(path)
+    write_trained(path, FORMAT, tensors, metadata)
 
 
 def load_mappers(path: Path) -> tuple[Mappers, str]:
@@ -74,19 +68,8 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
 
     Raises WeightsError when the file is missing, damaged, or of another format.
     """
-    if not path.is_file():
-        raise WeightsError(
-            f"The mapper file {path.name} is missing from {path.parent}; reinstall VilaFace, or train it with "
-            "`vilaface train mapper`."
-        )
-    try:
-        with safe_open(path, "pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {key: handle.get_tensor(key).float() for key in handle.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightsError(f"The mapper file {path} is damaged ({error}); reinstall VilaFace.") from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path} is not a mapper file of this version ({FORMAT}).")
+    file = read_trained(path, FORMAT, "reinstall VilaFace, or train it with `vilaface train mapper`")
+    tensors, metadata = file.tensors, file.metadata
     parts = {
         part: {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
         for part in ("vision", "text", "offset")
@@ -107,4 +90,4 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
         metadata["generator"],
         json.loads(metadata["provenance"]),
     )
-    return mappers, hashlib.sha256(path.read_bytes()).hexdigest()
+    return mappers, file.sha256

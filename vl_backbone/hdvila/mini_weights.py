@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from vl_backbone.assets.trained_file import read_trained, write_trained
 from vl_backbone.errors import WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.mini import initialise_mini
@@ -39,17 +37,13 @@ def trained_names(model: HDVILA, frozen_text_layers: int) -> list[str]:
 def save_mini(model: HDVILA, path: Path, frozen_text_layers: int, provenance: Mapping[str, object]) -> None:
     """Writes the trained tensors (atomically); config and provenance go into the metadata."""
     state = model.official_state_dict()
-    tensors = {name: state[name].half().cpu().contiguous() for name in trained_names(model, frozen_text_layers)}
     metadata = {
-        "format": FORMAT,
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "frozen_text_layers": str(frozen_text_layers),
         "provenance": json.dumps(dict(provenance), sort_keys=True),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save(tensors, metadata))
-    partial.replace(path)
+    tensors = {name: state[name] for name in trained_names(model, frozen_text_layers)}
+    write_trained(path, FORMAT, tensors, metadata)
 
 
 def load_mini(
@@ -59,16 +53,8 @@ def load_mini(
 
     Raises WeightsError when the file is missing, damaged, of another format, or does not fit its own config.
     """
-    if not path.is_file():
-        raise WeightsError(f"The weight file {path.name} is missing from {path.parent}; reinstall VilaFace.")
-    try:
-        with safe_open(path, "pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {key: handle.get_tensor(key).float() for key in handle.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightsError(f"The weight file {path} is damaged ({error}); reinstall VilaFace.") from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path} is not an HD-VILA-mini file of this version ({FORMAT}).")
+    file = read_trained(path, FORMAT)
+    tensors, metadata = file.tensors, file.metadata
     config = HDVILAConfig.from_dict(json.loads(metadata["config"]))
     model = initialise_mini(efficientnet, minilm, stage=2, config=config)
     state = model.state_dict()
@@ -79,4 +65,4 @@ def load_mini(
     with torch.no_grad():
         for name in expected:
             state[name].copy_(tensors[name])
-    return model.eval(), hashlib.sha256(path.read_bytes()).hexdigest()
+    return model.eval(), file.sha256

@@ -144,14 +144,18 @@ class ClipTextCollator:
         input_ids, attention_mask = self.tokenizer(captions)
         batch = {**stack_clips([d.sample for d in drawn]), "input_ids": input_ids, "attention_mask": attention_mask}
         if self.masking:
-            tokens = self.tokenizer.special_tokens
-            pairs = [
-                mask_tokens(row, tokens, torch.Generator().manual_seed(d.seed), self.masking)
-                for row, d in zip(input_ids, drawn, strict=True)
-            ]
-            batch["input_ids"] = torch.stack([shown for shown, _ in pairs])
-            batch["labels"] = torch.stack([labels for _, labels in pairs])
+            hide_words(batch, [d.seed for d in drawn], self.tokenizer.special_tokens, self.masking)
         return batch
+
+
+def hide_words(batch: Batch, seeds: Sequence[int], special: SpecialTokens, masking: MaskingConfig) -> None:
+    """Masks `input_ids` in place of what was there and adds `labels`; each row's mask depends on its own seed."""
+    pairs = [
+        mask_tokens(row, special, torch.Generator().manual_seed(seed), masking)
+        for row, seed in zip(batch["input_ids"], seeds, strict=True)
+    ]
+    batch["input_ids"] = torch.stack([shown for shown, _ in pairs])
+    batch["labels"] = torch.stack([labels for _, labels in pairs])
 
 
 def stack_clips(samples: Sequence[Any]) -> Batch:

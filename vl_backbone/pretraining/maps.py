@@ -19,8 +19,8 @@ from vl_backbone.errors import UsageError
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.hdvila.video_encoder import TrunkMaps
 from vl_backbone.pretraining.contrastive import gather_features, similarity
-from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer
-from vl_backbone.pretraining.masking import IGNORE, MaskingConfig, mask_tokens, masked_correct, masked_language_loss
+from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer, hide_words
+from vl_backbone.pretraining.masking import IGNORE, MaskingConfig, masked_correct, masked_language_loss
 from vl_backbone.pretraining.objectives import LossConfig, freeze_stage_one, process_count, sum_over_processes
 from vl_backbone.protocol import TextFeatures, VideoFeatures
 
@@ -65,13 +65,7 @@ class MapCollator:
             if all(getattr(d.sample, part) is not None for d in drawn):
                 batch[part] = _stack([getattr(d.sample, part) for d in drawn])
         if self.masking:
-            special = self.tokenizer.special_tokens
-            pairs = [
-                mask_tokens(row, special, torch.Generator().manual_seed(d.seed), self.masking)
-                for row, d in zip(input_ids, drawn, strict=True)
-            ]
-            batch["input_ids"] = torch.stack([shown for shown, _ in pairs])
-            batch["labels"] = torch.stack([labels for _, labels in pairs])
+            hide_words(batch, [d.seed for d in drawn], self.tokenizer.special_tokens, self.masking)
         return batch
 
 

@@ -1,0 +1,46 @@
+"""Weight files that this project trained and ships: one safetensors each, with a format name and text metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vl_backbone.assets.files import write_atomically
+from vl_backbone.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class TrainedFile:
+    """tensors as float32; metadata: the texts stored beside them; sha256 of the whole file."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    sha256: str
+
+
+def write_trained(path: Path, file_format: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes the tensors as fp16, atomically."""
+    halves = {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, [save(halves, {"format": file_format, **metadata})])
+
+
+def read_trained(path: Path, file_format: str, remedy: str = "reinstall VilaFace") -> TrainedFile:
+    """The file's content; WeightsError, ending with `remedy`, when it is missing, damaged or of another format."""
+    if not path.is_file():
+        raise WeightsError(f"The weight file {path.name} is missing from {path.parent}; {remedy}.")
+    try:
+        with safe_open(path, "pt") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"The weight file {path} is damaged ({error}); {remedy}.") from None
+    if metadata.get("format") != file_format:
+        raise WeightsError(f"{path} is not a {file_format} file, which this version reads; {remedy}.")
+    return TrainedFile(tensors, metadata, hashlib.sha256(path.read_bytes()).hexdigest())
