@@ -25,6 +25,8 @@ from gan_mapping.generators.readers.records import TensorRecord, read_storage, r
 from vl_backbone.errors import WeightsError
 
 MAX_DEPTH = 8
+# The official constructor's arguments, in its order.
+ARGUMENTS = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs", "synthesis_kwargs")
 _KEY = re.compile(r"[A-Za-z0-9_]{1,100}")
 _SCALARS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "b1": "<?"}
 
@@ -78,9 +80,10 @@ def read_network_pickle(content: bytes) -> tuple[dict[str, TensorRecord], dict[A
         raise WeightsError(STYLEGAN3)
     if generator.class_name != "Generator" or "synthesis.b4.const" not in tensors:
         raise WeightsError(f"G_ema in this pickle is a {shown(generator.class_name)}, not a StyleGAN2 generator.")
-    arguments = generator.state.get("_init_kwargs")
-    if not isinstance(arguments, dict) or generator.state.get("_init_args"):
+    named, placed = generator.state.get("_init_kwargs"), generator.state.get("_init_args", ())
+    if not isinstance(named, dict) or not isinstance(placed, tuple) or len(placed) > len(ARGUMENTS):
         raise WeightsError("The pickle does not say how its generator was built (_init_kwargs); refused.")
+    arguments = {**dict(zip(ARGUMENTS, placed, strict=False)), **named}
     return tensors, _with_clamp(arguments, generator)
 
 
