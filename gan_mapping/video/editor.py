@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,13 +121,11 @@ class ClipEditor:
             for time in times:
                 wanted.setdefault(time, []).append(run)
         crops: dict[int, list[Picture]] = {}
-        for index, rgb in enumerate(frames):
+        for index, rgb in enumerate(islice(frames, max(wanted, default=-1) + 1)):
             for run in wanted.get(index, ()):
                 crops.setdefault(run.number, []).append(run.frame(index, plan.size).crop(rgb))
                 if index == last[run.number]:
                     yield run, make_anchor(self.editor, crops.pop(run.number), refine, progress)
-            if index >= max(wanted):
-                return
 
     def edits(self, anchors: Mapping[int, Anchor], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
         """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""

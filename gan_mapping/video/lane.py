@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 Picture = NDArray[np.uint8]
 
+# Blends are filtered on coarse grids: they are smooth, and one per frame of the filter's reach is held in memory.
+_FIELD = 64
+_ALPHA = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -49,12 +53,12 @@ class FaceEdit:
 
 @dataclass(frozen=True, eq=False)
 class _Face:
-    """A face in a frame: its place, its aligned crop, its run; and once drawn, the renders [S, S, 3]."""
+    """A face in a frame: its run, its place, its aligned crop until it is drawn, then the renders [S, S, 3]."""
 
     moment: Moment
     run: FaceRun
     frame: FaceFrame
-    crop: Picture
+    crop: Picture | None = None
     before: Picture | None = None
     after: Picture | None = None
 
@@ -114,14 +118,14 @@ class Lane:
     def _drawn(self, samples: _Stream) -> _Stream:
         """Every face drawn with and without the edit, with its blend as one flat tensor."""
         for item, run, w in samples:
-            if not isinstance(item, _Face) or w is None:
+            if not isinstance(item, _Face) or item.crop is None or w is None:
                 yield Sample(item, run, None)
                 continue
             edit = self._edits[item.run.number]
             ws = edit.anchor.latent(w)
             before, after = self._render(torch.cat([ws, ws + item.run.weight(item.moment.index) * edit.offset]), item)
             blend = measure_blend(item.crop, before, after)
-            yield Sample(replace(item, before=before, after=after), run, torch.cat([part.flatten() for part in blend]))
+            yield Sample(replace(item, crop=None, before=before, after=after), run, _flat(blend))
 
     def _render(self, ws: Tensor, face: _Face) -> NDArray[np.uint8]:
         """ws [2, num_ws, w_dim] -> uint8 [2, S, S, 3] at the size of the face's crop."""
@@ -132,7 +136,24 @@ class Lane:
     def _pasted(self, face: _Face, flat: Tensor | None) -> Moment:
         moment, size = face.moment, face.frame.size
         assert flat is not None and face.before is not None and face.after is not None
-        gain, field, alpha = flat.split((3, 3 * size * size, size * size))
-        blend = Blend(gain.view(1, 3, 1, 1), field.view(1, 3, size, size), alpha.view(1, 1, size, size))
-        result = paste(moment.result, face.frame, face.before, face.after, blend)
+        result = paste(moment.result, face.frame, face.before, face.after, _blend(flat, size))
         return replace(moment, result=result)
+
+
+def _flat(blend: Blend) -> Tensor:
+    """A blend as one vector, its fields on coarse grids."""
+    size = blend.alpha.shape[-1]
+    field = F.interpolate(blend.field, (_FIELD, _FIELD), mode="area")
+    alpha = F.interpolate(blend.alpha, (min(size, _ALPHA),) * 2, mode="area")
+    return torch.cat([blend.gain.flatten(), field.flatten(), alpha.flatten()])
+
+
+def _blend(flat: Tensor, size: int) -> Blend:
+    """Back to fields of the crop's size."""
+    grid = min(size, _ALPHA)
+    gain, field, alpha = flat.split((3, 3 * _FIELD**2, grid**2))
+    return Blend(
+        gain.view(1, 3, 1, 1),
+        F.interpolate(field.view(1, 3, _FIELD, _FIELD), (size, size), mode="bilinear"),
+        F.interpolate(alpha.view(1, 1, grid, grid), (size, size), mode="bilinear"),
+    )
