@@ -165,6 +165,7 @@ def _attempt(job: _Job, out: Path, tools: Tools, settings: BuildSettings) -> Rec
         return error
 
 
+# Filled once in every worker process: networks cannot travel with each job.
 _worker_tools: list[Tools] = []
 
 
