@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from apps.cli.common import rounded
+from apps.cli.rows import empty_row
 from apps.web.clips import ClipRequest, edit_clip
 from apps.web.parts import Shared, photo_input, reporter, sentences, visitor
 from apps.web.studio import EditRequest
+from apps.web.superres import SuperResRequest, describe, super_resolve, write_answers
 from apps.web.tabs.video import stage_reporter
 from apps.web.visit import clip_row, edit_row, file_stem, write_edit, write_faces
 
@@ -20,9 +24,10 @@ def build(shared: Shared) -> list[str]:
     """Adds the endpoints to the page that is being built; returns their names."""
     with gr.Column(visible=False):
         _edit(shared)
+        _superres(shared)
         _generate(shared)
         _video(shared)
-    return ["/edit", "/generate", "/video"]
+    return ["/edit", "/superres", "/generate", "/video"]
 
 
 def _edit(shared: Shared) -> None:
@@ -66,6 +71,48 @@ def _edit(shared: Shared) -> None:
     ]
     outputs = [gr.File(label="edited"), gr.File(label="face"), gr.JSON(label="details")]
     gr.Button("edit").click(edit, inputs, outputs, api_name="edit", **_WORK)
+
+
+def _superres(shared: Shared) -> None:
+    def superres(
+        image: str | None,
+        text: str = "",
+        samples: float = 1,
+        strength: float = 1.0,
+        seed: float = 0,
+        face: str = "largest",
+        aligned: bool = False,
+        request: gr.Request | None = None,
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Make a full-size face of a small one; words may say what the pixels do not show.
+
+        image: a picture of 64 px or less a side is taken as a face, in a larger one a face is looked for unless
+        aligned. samples: different answers that fit the same pixels; the first is the likeliest.
+        Returns PNG files of 1024x1024, and what was done as JSON.
+        """
+        asked = SuperResRequest(image, text, samples, strength, seed, str(face), aligned)
+        start = time.perf_counter()
+        with sentences():
+            result = super_resolve(shared.studio, asked)
+            files = write_answers(result, image, shared.store.folder(visitor(request)))
+        editor = shared.studio.editor
+        row = empty_row("superres", Path(image or "").name, asked.text, strength, int(seed), editor.preset)
+        timings = rounded(result.timings_s | {"total": time.perf_counter() - start})
+        outputs = row["outputs"] | {"sr": Path(files[0]).name}
+        row |= {"status": "ok", "outputs": outputs, "timings_s": timings, "weights": dict(editor.weights)}
+        return files, row | describe(result)
+
+    inputs = [
+        photo_input("image"),
+        gr.Textbox("", label="text"),
+        gr.Number(1, label="samples"),
+        gr.Number(1.0, label="strength"),
+        gr.Number(0, label="seed"),
+        gr.Textbox("largest", label="face"),
+        gr.Checkbox(False, label="aligned"),
+    ]
+    outputs = [gr.File(label="faces", file_count="multiple"), gr.JSON(label="details")]
+    gr.Button("superres").click(superres, inputs, outputs, api_name="superres", **_WORK)
 
 
 def _generate(shared: Shared) -> None:

@@ -29,3 +29,13 @@ def available() -> list[Example]:
         (_SHIPPED / "old-man.jpg", "much younger"),
     )
     return [Example(photo, text) for photo, text in pairs if photo.is_file()]
+
+
+def tiny_examples() -> list[Example]:
+    """Faces of 16x16 pixels, with words or without."""
+    pairs = (
+        ("man-16px.png", ""),
+        ("woman-16px.png", "a smiling woman"),
+        ("old-man-16px.png", "an old man with glasses"),
+    )
+    return [Example(_SHIPPED / name, text) for name, text in pairs if (_SHIPPED / name).is_file()]

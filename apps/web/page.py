@@ -10,7 +10,7 @@ import gradio as gr
 from apps.web import endpoints, words
 from apps.web.limits import Limits
 from apps.web.parts import LIGHT, Shared, plain_html, visitor
-from apps.web.tabs import about, edit, generate, video
+from apps.web.tabs import about, edit, generate, superres, video
 from apps.web.theme import theme
 
 STYLE = Path(__file__).with_name("style.css")
@@ -27,6 +27,8 @@ def build_page(shared: Shared, address: str = "http://127.0.0.1:7860") -> gr.Blo
         with gr.Tabs() as tabs:
             with gr.Tab("Edit", id=_EDIT):
                 edit_tab = edit.build(shared)
+            with gr.Tab("Super-resolve"):
+                superres.build(shared)
             with gr.Tab("Generate"):
                 generate_tab = generate.build(shared)
             with gr.Tab("Video"):

@@ -10,6 +10,7 @@ from apps.web.pictures import data_address
 if TYPE_CHECKING:
     from apps.clip.job import ClipResult
     from apps.web.studio import Edit, KnownPhoto
+    from gan_mapping.superres.results import SuperResolution
 
 SAME_PERSON = 0.6
 PICKER_SIDE = 900
@@ -107,6 +108,17 @@ def summary(edit: Edit, seconds: float) -> str:
         name = f"Face {face.index + 1}" if len(result.faces) > 1 else "Likeness"
         rows.append((name, _likeness(face.identity)))
     rows.append(("Time", _time(edit, seconds)))
+    return _table(rows)
+
+
+def resolved_summary(result: SuperResolution) -> str:
+    """What was read, what the words were understood as, and how well the answers fit."""
+    side, answers = result.pixels.shape[0], result.samples
+    rows = [("Understood", chips(result.intents))] if result.intents else []
+    rows += [("Note", html.escape(warning)) for warning in result.warnings]
+    errors = ", ".join(f"{answer.error:.1f}" for answer in answers)
+    rows.append(("Fit", f"shrunk to {side}x{side} px again, the answers differ by {errors} of 255 levels on average"))
+    rows.append(("Time", f"{sum(result.timings_s.values()):.1f} s"))
     return _table(rows)
 
 
