@@ -14,8 +14,7 @@ HELPERS = Path(__file__).parents[1] / "vl_backbone"
 @pytest.mark.parametrize(
     ("command", "content", "reason"),
     [
-        (("train", "backbone"), "stage: 7", "stage"),
-        (("train", "retrieval"), "model: {}", "text"),
+        (("train", "backbone"), "stage: 1", "the field text is missing"),
         (("train", "qa"), "modle: {}", "unknown field modle"),
     ],
 )
