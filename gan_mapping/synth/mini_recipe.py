@@ -22,7 +22,7 @@ from fdvd.sources import open_dataset
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.maps import StoredMaps, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
-from gan_mapping.training.bank import SHARD, latents_of, plan_faces, render_shards
+from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
 from vl_backbone.errors import UsageError
 from vl_backbone.hdvila.mini import initialise_mini
 from vl_backbone.hdvila.model import HDVILA
@@ -131,8 +131,7 @@ def _fit(
 def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Path, say: Say) -> StoredMaps:
     """Redraws the faces, captions them and stores their maps; seeds 1600-1999 are drawn but not in the result."""
     labels = load_labels()
-    labelled = sorted(labels)[: recipe.still_faces]
-    faces = plan_faces(labelled, recipe.still_faces - len(labelled))
+    faces = still_faces(recipe.still_faces)
     latents = latents_of(faces, generator)
     pictures = []
     for path in render_shards(latents, generator, work / "stills"):
@@ -152,6 +151,12 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
         captions.append(describe(probes.certain(w) if row is None else facts_of(row), face.seed))
     rows = [i for i, face in enumerate(faces) if face.seed not in HELD_OUT_SEEDS and captions[i]]
     return StoredMaps(work / "stills", rows, [captions[i] for i in rows], still=True)
+
+
+def still_faces(count: int) -> list[FaceSeed]:
+    """The first `count` faces of the recipe: those with labels (the held-out ones too), then others."""
+    labelled = sorted(load_labels())[:count]
+    return plan_faces(labelled, count - len(labelled))
 
 
 def clip_maps(clips: ClipDataset, model: HDVILA, work: Path, say: Say) -> StoredMaps:

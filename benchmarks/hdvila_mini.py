@@ -1,0 +1,116 @@
+"""HD-VILA-mini on seeds 1600-1999 and their clips, never trained on: retrieval, motion, attributes, words, latents.
+
+python benchmarks/hdvila_mini.py --clips FOLDER --work FOLDER [--out docs/figures]
+FOLDERs as for `vilaface train hdvila-mini`, which leaves the trunk maps of all faces and clips in its work folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fdvd.attributes import HELD_OUT_SEEDS, load_labels
+from fdvd.sources import open_dataset, read_manifest
+from gan_mapping import load_generator
+from gan_mapping.synth.maps import StoredMaps
+from gan_mapping.synth.mini_evaluation import (
+    SEEN,
+    UNSEEN,
+    attribute_auc,
+    look,
+    masked_word_accuracy,
+    motion_accuracy,
+    retrieval,
+)
+from gan_mapping.synth.mini_recipe import still_faces
+from gan_mapping.training.bank import latents_of
+from gan_mapping.training.vision import fit_vision, offset_cosine
+from vl_backbone.assets import WeightStore
+from vl_backbone.factory import load_efficientnet, load_minilm, minilm_folder
+from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
+from vl_backbone.pretraining.maps import VIEWS
+from vl_backbone.pretraining.tokens import WordPieces
+
+RANK = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--faces", type=int, default=3000)
+    parser.add_argument("--weights", type=Path, default=MINI_FILE)
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    args = parser.parse_args()
+    model, _ = load_mini(load_efficientnet().state_dict(), load_minilm().state_dict(), args.weights)
+    tokenizer = WordPieces(minilm_folder(WeightStore()), 256)
+    dataset, records = open_dataset(args.clips), read_manifest(args.clips / "manifest.jsonl")
+    rows = [i for i, clip in enumerate(dataset.clips) if clip.split == "heldout"]
+    captions = [dataset.clips[i].captions for i in rows]
+    clips = StoredMaps(args.work / "clips", rows, captions, still=False)
+    lines = [
+        f"{len(rows)} held-out clips; text to clip, percent. Motion: two-way choice.\n",
+        "| view | paragraph R@1 | R@10 | median rank | sentence R@1 | R@10 | median rank | motion |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    report: dict[str, object] = {"clips": len(rows)}
+    for view in VIEWS:
+        video = look(model, clips, view).embedding
+        paragraph, sentence = retrieval(model, tokenizer, video, captions)
+        motion, count = motion_accuracy(model, tokenizer, video, [records[i]["facts"] for i in rows])
+        lines.append(
+            f"| {view} | {paragraph.r1:.1f} | {paragraph.r10:.1f} | {paragraph.median_rank:g} | {sentence.r1:.1f} "
+            f"| {sentence.r10:.1f} | {sentence.median_rank:g} | {motion:.1%} of {count} |"
+        )
+        words = masked_word_accuracy(model, tokenizer, clips, view)
+        report[view] = {
+            "paragraph": paragraph.to_dict(),
+            "sentence": sentence.to_dict(),
+            "motion": motion,
+            "masked_words": words,
+        }
+    lines.append("\n| masked words recovered | own picture | another clip's picture |\n|---|---|---|")
+    lines += [f"| {v} | {report[v]['masked_words'][0]:.1%} | {report[v]['masked_words'][1]:.1%} |" for v in VIEWS]  # type: ignore[index]
+
+    faces = still_faces(args.faces)
+    latents = latents_of(faces, load_generator())
+    held = torch.tensor([face.seed in HELD_OUT_SEEDS for face in faces])
+    stills = look(model, StoredMaps(args.work / "stills", range(len(faces)), [()] * len(faces), still=True), "hr")
+    labels = load_labels()
+    truths = {
+        name: torch.tensor([_value(labels[face.seed], name) for face in faces if face.seed in HELD_OUT_SEEDS])
+        for name in {**SEEN, **UNSEEN}
+    }
+    for title, prompts in (("words of the captions", SEEN), ("other words", UNSEEN)):
+        auc = attribute_auc(model, tokenizer, stills.embedding[held], truths, prompts)
+        lines.append(f"\nZero-shot AUC, {title}: mean {np.nanmean(list(auc.values())):.3f}")
+        lines.append("(" + ", ".join(f"{name} {value:.3f}" for name, value in auc.items()) + ")")
+        report[f"auc, {title}"] = auc
+
+    grid = stills.grid.flatten(1)
+    mean = load_generator().w_mean
+    fit = fit_vision(grid[~held], latents[~held], (grid[held], latents[held]), mean, RANK, penalties=(0.3, 1.0))
+    cosine = offset_cosine(fit.mapper(stills.grid[held], 1)[:, 0], latents[held], mean)
+    lines.append(f"\nLinear map of the grid to w, fitted on {int((~held).sum())} faces: cosine {cosine:.3f}")
+    report["w_cosine"] = cosine
+    text = "\n".join(lines)
+    print(text)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "hdvila_mini.md").write_text(text + "\n", encoding="utf-8")
+    (args.out / "hdvila_mini.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _value(row: dict[str, float | None], name: str) -> float:
+    """The label as 0 or 1; nan where unknown."""
+    value = row["age"] if name == "old" else row[name]
+    if value is None:
+        return float("nan")
+    return float(value >= 1.0) if name == "old" else float(value > 0.5)
+
+
+if __name__ == "__main__":
+    main()
