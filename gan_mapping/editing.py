@@ -21,6 +21,9 @@ from gan_mapping.refinement import Progress, Refiner
 from gan_mapping.requests import check_strength, check_text, choose_faces
 from gan_mapping.results import EditResult, GeneratedFace, StageTimer
 from gan_mapping.session import EditSession
+from gan_mapping.superres.mapper import PixelMapper
+from gan_mapping.superres.resolver import ResolverConfig
+from gan_mapping.superres.results import SuperResolution
 from vl_backbone.errors import InputError
 from vl_backbone.protocol import Backbone
 
@@ -41,6 +44,7 @@ class FaceEditor:
         refine_steps: int,
         weights: dict[str, str],
         device: torch.device,
+        pixel_mapper: PixelMapper | None = None,
     ) -> None:
         self.backbone = backbone
         self.generator = generator
@@ -52,6 +56,7 @@ class FaceEditor:
         self.refine_steps = refine_steps
         self.weights = weights
         self.device = device
+        self.pixel_mapper = pixel_mapper
 
     @classmethod
     def from_preset(cls, name: str = "mini", device: str = "auto", generator: str | None = None) -> FaceEditor:
@@ -88,6 +93,32 @@ class FaceEditor:
         check_strength(strength)
         session = EditSession(self, image, face, refine, aligned=aligned, progress=progress)
         return session.apply(text, strength)
+
+    def super_resolve(
+        self,
+        image: np.ndarray,
+        text: str | None = None,
+        *,
+        strength: float = 1.0,
+        samples: int = 1,
+        seed: int = 0,
+        face: str | int = "largest",
+        aligned: bool = False,
+        config: ResolverConfig | None = None,
+    ) -> SuperResolution:
+        """A face of 8 to 256 px a side as a full-size face (HD-VILA, section 5.4), its hidden parts as the text says.
+
+        image: uint8 [H, W, 3] RGB; of 64 px or less a side, or aligned: a face already, else one is looked for.
+        text: what the pixels do not show, or None; strength: how much of it. samples: different answers that fit
+        the same pixels; seed chooses them. face: "largest" or an index. config: how hard to fit the pixels.
+
+        Raises InputError for an unusable image, text or number, WeightsError when the preset has no mapper for it.
+        """
+        from gan_mapping.superres.faces import super_resolve
+
+        return super_resolve(
+            self, image, text, strength=strength, samples=samples, seed=seed, face=face, aligned=aligned, config=config
+        )
 
     def generate(self, text: str, n: int = 4, seed: int = 0, truncation_psi: float = 0.75) -> list[GeneratedFace]:
         """n faces that fit the sentence; face i comes from the latent of seed + i, moved as the text says."""

@@ -9,16 +9,21 @@ import torch
 from fdvd.detection import load_detector
 from gan_mapping.checkpoint import WEIGHTS_DIR, Mappers, load_mappers
 from gan_mapping.editing import FaceEditor
-from gan_mapping.generators.factory import load_generator
+from gan_mapping.generators.factory import MOBILE_STYLEGAN, load_generator
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.shared_w import adapt_mappers, load_mobile_mapping
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.losses.networks import load_identity, load_perceptual
 from gan_mapping.presets import Preset, load_preset
 from gan_mapping.refinement import Refiner
+from gan_mapping.superres.mapper import load_pixel_mapper
 from vl_backbone.assets import WeightStore
 from vl_backbone.errors import UsageError, WeightsError
 from vl_backbone.factory import load_backbone
+
+# Any generator whose W is this one's (see `carry_mappers`) can be driven by the same pixel mapper.
+PIXEL_MAPPER_GENERATOR = MOBILE_STYLEGAN
+PIXEL_MAPPER = WEIGHTS_DIR / "superres.safetensors"
 
 
 def choose_device(device: str) -> torch.device:
@@ -57,6 +62,10 @@ def load_editor(preset_name: str, device: str = "auto", generator_name: str | No
     used = {**identity_hashes, "mtcnn": store.sha256("mtcnn"), preset.mapper: mapper_hash}
     if preset.refine_steps:
         used |= perceptual_hashes
+    pixel_mapper = None
+    if preset.generator == PIXEL_MAPPER_GENERATOR:
+        pixel_mapper, used[PIXEL_MAPPER.name] = load_pixel_mapper(PIXEL_MAPPER, preset.generator)
+        pixel_mapper.to(target)
     return FaceEditor(
         backbone,
         generator,
@@ -68,6 +77,7 @@ def load_editor(preset_name: str, device: str = "auto", generator_name: str | No
         refine_steps=preset.refine_steps,
         weights={**backbone.weights, **generator.weights, **used},
         device=target,
+        pixel_mapper=pixel_mapper,
     )
 
 

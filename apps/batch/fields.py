@@ -11,7 +11,7 @@ from typing import Any
 
 from vl_backbone.errors import InputError
 
-TASKS = ("edit", "generate")
+TASKS = ("edit", "superres", "generate")
 # What each task reads besides id, task and text; any other field must be left out or have its default.
 USED = {
     "edit": {"image", "strength", "seed", "refine", "face", "aligned"},

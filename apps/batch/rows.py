@@ -21,7 +21,7 @@ from apps.batch.fields import BatchRow
 from apps.batch.ledger import Entry, intact, row_key
 from apps.cli import common
 from apps.cli.common import Row
-from apps.cli.rows import describe_face, empty_row
+from apps.cli.rows import describe_face, describe_frame, empty_row
 from fdvd.images import Photo, load_photo, save_png
 from gan_mapping.requests import NO_INTENT_WARNING
 from gan_mapping.session import EditSession
@@ -186,7 +186,25 @@ def _generate(job: Job, editor: FaceEditor, _: str) -> None:
     job.timings["render"] = time.perf_counter() - started
 
 
-TASK_FUNCTIONS = {"edit": _edit, "generate": _generate}
+def _superres(job: Job, editor: FaceEditor, _: str) -> None:
+    row, photo = job.row, job.photo
+    assert photo is not None
+    result = editor.super_resolve(
+        photo.rgb, row.text or None, strength=row.strength, samples=row.samples, seed=row.seed, aligned=row.aligned
+    )
+    job.report["intents"] = result.intents
+    job.report["warnings"] += result.warnings
+    job.report["faces"] = [{"index": 0, **describe_frame(result.frame), "pixels": len(result.pixels)}]
+    fits = [{"consistency": sample.error, "latent_consistency": sample.latent_error} for sample in result.samples]
+    job.report["samples"] = fits
+    for number, sample in enumerate(result.samples, start=1):
+        suffix = str(number) if len(result.samples) > 1 else ""
+        job.pictures[f"sr{suffix}"] = Image.fromarray(sample.image)
+        job.latents[f"latent{suffix}"] = sample.ws
+    job.timings |= result.timings_s
+
+
+TASK_FUNCTIONS = {"edit": _edit, "superres": _superres, "generate": _generate}
 
 
 class _Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from apps.cli import batch, edit, generate, serve, video
+from apps.cli import batch, edit, generate, serve, superres, video
 from apps.cli.common import quiet_libraries
 from apps.cli.data import data_app
 from apps.cli.evaluate import evaluate_app
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("edit")(edit.edit)
 app.command("generate")(generate.generate)
+app.command("superres")(superres.superres)
 app.command("batch")(batch.batch)
 app.command("video")(video.video)
 app.command("serve")(serve.serve)

@@ -8,6 +8,7 @@ from apps.cli import common
 from apps.cli.common import Row
 
 if TYPE_CHECKING:
+    from fdvd.alignment import FaceFrame
     from gan_mapping.results import EditedFace
 
 OUTPUT_KINDS = ("edited", "face", "reconstruction", "latent", "sr")
@@ -33,13 +34,16 @@ def empty_row(task: str, source: str | None, text: str, strength: float, seed: i
     }
 
 
-def describe_face(face: EditedFace, network: str) -> dict[str, Any]:
-    """Where an edited face lies in its photo and how like itself it stayed; network: what measured that."""
-    frame = face.frame
+def describe_frame(frame: FaceFrame) -> dict[str, Any]:
+    """Where a face lies in its photo."""
     return {
-        "index": face.index,
         "box": None if frame.box is None else [round(float(v), 2) for v in frame.box],
         "quad": [[round(float(v), 3) for v in point] for point in frame.quad],
         "score": None if frame.score is None else round(float(frame.score), 4),
-        "identity": {"network": network, **face.identity},
     }
+
+
+def describe_face(face: EditedFace, network: str) -> dict[str, Any]:
+    """Where an edited face lies in its photo and how like itself it stayed; network: what measured that."""
+    identity = {"network": network, **face.identity}
+    return {"index": face.index, **describe_frame(face.frame), "identity": identity}

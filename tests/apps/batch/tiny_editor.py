@@ -16,6 +16,7 @@ from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.refinement import Refiner
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper
 from gan_mapping.superres.pixels import LEVELS
+from gan_mapping.superres.preview import PreviewHead
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 SIDE, W_DIM, NUM_WS, STATE, WORDS = 64, 8, 3, 6, 50
@@ -117,5 +118,5 @@ def tiny_editor() -> FaceEditor:
         refine_steps=0,
         weights={**generator.weights, **backbone.weights},
         device=device,
-        pixel_mapper=PixelMapper({level: LevelMapper(level, 4, W_DIM, 3) for level in LEVELS}),
+        pixel_mapper=PixelMapper({level: LevelMapper(level, 4, W_DIM, 3) for level in LEVELS}, PreviewHead()),
     )

@@ -1,0 +1,207 @@
+"""`vilaface superres`: a few pixels of a face, and maybe a sentence, to full-size faces that fit both."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apps.cli import common
+from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.rows import empty_row
+from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+
+if TYPE_CHECKING:
+    from gan_mapping.editing import FaceEditor
+    from gan_mapping.superres.results import SuperResolution
+
+
+@dataclass(frozen=True)
+class SuperresSettings:
+    """What one call of `superres` asks for, the same for every picture; text None: the pixels alone."""
+
+    text: str | None
+    strength: float
+    out: Path
+    samples: int
+    seed: int
+    face: str
+    aligned: bool
+    preset: str
+    device: str
+
+
+def superres(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures of small faces, 8 to 256 px wide.")],
+    text: Annotated[
+        str | None, typer.Option("--text", help='What the pixels do not show, e.g. "wearing eyeglasses".')
+    ] = None,
+    strength: Annotated[float, typer.Option("--strength", help="How much of the sentence; 1 is all of it.")] = 1.0,
+    out: OutOption = Path("vilaface-out"),
+    samples: Annotated[int, typer.Option("--samples", min=1, max=64, help="Different answers to the same pixels.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Chooses the answers after the first.")] = 0,
+    face: Annotated[str, typer.Option("--face", help='"largest" or a number: 0 is the largest face.')] = "largest",
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The pictures are faces already; look for none (64 px or less always).")
+    ] = False,
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Enlarge small faces to 1024x1024, their hidden parts as a sentence says.
+
+    Per picture it writes NAME.sr.png, NAME.latent.safetensors and NAME.json; with --samples they are numbered and
+    NAME.sheet.png shows all. The details are invented: a result is no evidence of who is pictured.
+    """
+    with common.exit_codes(debug):
+        settings = SuperresSettings(text, strength, out, samples, seed, face, aligned, preset, device)
+        if resolve_pictures(images, settings, as_json, debug):
+            raise typer.Exit(common.SOME_FAILED)
+
+
+def resolve_pictures(images: list[Path], settings: SuperresSettings, as_json: bool, debug: bool) -> int:
+    """Does all pictures; returns how many failed."""
+    if settings.face != "largest" and not settings.face.isdecimal():
+        raise UsageError(f'--face must be "largest" or a number, got {settings.face!r}.')
+    common.check_device_name(settings.device)
+    with common.console.status("Starting."):
+        from fdvd.images import stems
+        from gan_mapping.presets import load_preset
+
+        load_preset(settings.preset)
+    common.output_folder(settings.out)
+    worker = _Worker(settings, {image.absolute().resolve() for image in images})
+    failed = 0
+    for image, name in zip(images, stems(images), strict=True):
+        row = worker.run(image, name, debug)
+        failed += row["status"] != "ok"
+        if as_json:
+            common.print_json(row)
+        else:
+            _tell(row)
+    return failed
+
+
+class _Worker:
+    """Does one picture after the other; the networks are loaded when the first sound one needs them."""
+
+    def __init__(self, settings: SuperresSettings, inputs: set[Path]) -> None:
+        self.settings = settings
+        self.inputs = inputs
+        self._editor: FaceEditor | None = None
+
+    def run(self, image: Path, name: str, debug: bool) -> Row:
+        """Does one picture and writes its files; every failure but a missing weight ends up in the row."""
+        settings = self.settings
+        row = empty_row("superres", str(image), settings.text or "", settings.strength, settings.seed, settings.preset)
+        try:
+            self._resolve(image, name, row)
+            row["status"] = "ok"
+        except (WeightsError, UsageError):
+            raise
+        except VilaFaceError as error:
+            row["error"] = str(error)
+        except Exception as error:  # noqa: BLE001
+            row["error"] = common.internal_error(error, debug)
+        try:
+            common.write_text(self._target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
+        except VilaFaceError as error:
+            row["status"] = "failed"
+            row["error"] = row["error"] or str(error)
+        return row
+
+    def _resolve(self, image: Path, name: str, row: Row) -> None:
+        from fdvd.images import load_photo
+        from gan_mapping.requests import check_strength, check_text
+
+        settings = self.settings
+        if settings.text is not None:
+            check_text(settings.text)
+        check_strength(settings.strength)
+        picture = load_photo(image)
+        row["warnings"] += picture.warnings
+        if self._editor is None:
+            self._editor = common.load_editor(settings.preset, settings.device)
+        editor = self._editor
+        row["weights"] = dict(editor.weights)
+        start = time.perf_counter()
+        with common.console.status(f"{image.name}: fitting the pixels."):
+            result = editor.super_resolve(
+                picture.rgb,
+                settings.text,
+                strength=settings.strength,
+                samples=settings.samples,
+                seed=settings.seed,
+                face=settings.face,
+                aligned=settings.aligned,
+            )
+        written = time.perf_counter()
+        self._write(name, result, row)
+        now = time.perf_counter()
+        row["timings_s"] = common.rounded({**result.timings_s, "write": now - written, "total": now - start})
+
+    def _write(self, name: str, result: SuperResolution, row: Row) -> None:
+        """Writes pictures and latents; fills in the row."""
+        from PIL import Image
+
+        from apps.cli.rows import describe_frame
+        from fdvd.images import save_png
+
+        row["intents"] = result.intents
+        row["warnings"] += result.warnings
+        row["faces"] = [{"index": 0, **describe_frame(result.frame), "pixels": len(result.pixels)}]
+        row["samples"] = []
+        for number, sample in enumerate(result.samples, start=1):
+            suffix = str(number) if len(result.samples) > 1 else ""
+            paths = {
+                "sr": self._target(f"{name}.sr{suffix}.png"),
+                "latent": self._target(f"{name}.latent{suffix}.safetensors"),
+            }
+            save_png(Image.fromarray(sample.image), paths["sr"])
+            common.write_latent(paths["latent"], sample.ws)
+            outputs = {kind: str(path) for kind, path in paths.items()}
+            if number == 1:
+                row["outputs"] |= outputs
+            if suffix:
+                row["outputs"] |= {f"{kind}{suffix}": path for kind, path in outputs.items()}
+            row["samples"].append({"consistency": sample.error, "latent_consistency": sample.latent_error})
+        if len(result.samples) > 1:
+            self._write_sheet(name, result, row)
+
+    def _write_sheet(self, name: str, result: SuperResolution, row: Row) -> None:
+        from apps.sheets import Tile, contact_sheet, in_rows
+        from fdvd.images import save_png
+
+        tiles = [Tile(result.pixels, "input")]
+        tiles += [Tile(sample.image, f"{number}") for number, sample in enumerate(result.samples, start=1)]
+        path = self._target(f"{name}.sheet.png")
+        save_png(contact_sheet(in_rows(tiles), title=self.settings.text or "pixels alone", side=256), path)
+        row["outputs"]["sheet"] = str(path)
+
+    def _target(self, file: str) -> Path:
+        """A path in the output folder; InputError rather than writing over a picture that was given."""
+        path = self.settings.out / file
+        if path.parent.resolve() / path.name in self.inputs:
+            raise InputError(f"{path}: is one of the given files and would be overwritten; choose another --out")
+        return path
+
+
+def _tell(row: Row) -> None:
+    """One picture's result, for people."""
+    if row["status"] != "ok":
+        reason = row["error"].removeprefix(f"{row['input']}: ")
+        common.say(f"FAILED  {row['input']}: {reason}", "red")
+    else:
+        fit = row["samples"][0]["consistency"]
+        seconds = row["timings_s"]["total"]
+        meaning = f"{common.understood(row['intents'])}; " if row["text"] else ""
+        common.say(
+            f"{Path(row['input']).name}: {meaning}{row['faces'][0]['pixels']} px; within {fit:.1f}/255 of the input; "
+            f"{seconds:.1f} s; {row['outputs']['sr']}"
+        )
+    for warning in row["warnings"]:
+        common.say(f"  note: {warning}", "yellow")

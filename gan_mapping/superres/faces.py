@@ -1,0 +1,105 @@
+"""From a picture that someone brings to the low-resolution face in it, and through the resolver to answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from fdvd.alignment import FaceFrame
+from gan_mapping.images import to_uint8
+from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
+from gan_mapping.results import StageTimer
+from gan_mapping.superres.pixels import MAX_SIDE, MIN_SIDE, as_pixels
+from gan_mapping.superres.resolver import Resolved, ResolverConfig, SuperResolver
+from gan_mapping.superres.results import INVENTED_WARNING, ResolvedFace, SuperResolution
+from vl_backbone.errors import InputError, WeightsError
+
+if TYPE_CHECKING:
+    from gan_mapping.editing import FaceEditor
+
+# A picture this small is a face: no detector could say more.
+ALIGNED_SIDE = 64
+MAX_SAMPLES = 64
+
+
+def low_resolution_face(
+    editor: FaceEditor, image: np.ndarray, face: str | int, aligned: bool
+) -> tuple[FaceFrame, np.ndarray, list[str]]:
+    """The frame of the face in a picture, its own pixels (uint8 [s, s, 3], s in 8..256), and notes for the user.
+
+    Pictures of 64 px or less a side are taken as aligned faces. Raises InputError when there is no usable face.
+    """
+    height, width = image.shape[:2]
+    aligned = aligned or max(height, width) <= ALIGNED_SIDE
+    if aligned:
+        frame = FaceFrame.from_aligned(image, editor.generator.resolution)
+    else:
+        frames = editor.find_faces(image, face)
+        if len(frames) != 1:
+            raise InputError("Super-resolution does one face at a time: pass largest or a number, not all.")
+        frame = frames[0][1]
+    own = round(float(np.linalg.norm(frame.quad[3] - frame.quad[0])))
+    if own < MIN_SIDE:
+        raise InputError(f"The face is {own} px wide; super-resolution needs {MIN_SIDE} px or more.")
+    notes = []
+    if aligned and width != height:
+        notes.append(f"The picture is {width}x{height}; only the square in its middle is used.")
+    if own > MAX_SIDE:
+        notes.append(f"The face is {own} px wide; it is read at {MAX_SIDE} px, the most that super-resolution uses.")
+    side = min(own, MAX_SIDE)
+    exact = aligned and width == height == side
+    pixels = image if exact else FaceFrame(frame.quad, frame.photo_size, side).crop(image)
+    return frame, pixels, notes
+
+
+def super_resolve(
+    editor: FaceEditor,
+    image: np.ndarray,
+    text: str | None = None,
+    *,
+    strength: float = 1.0,
+    samples: int = 1,
+    seed: int = 0,
+    face: str | int = "largest",
+    aligned: bool = False,
+    config: ResolverConfig | None = None,
+) -> SuperResolution:
+    """See `FaceEditor.super_resolve`."""
+    check_strength(strength)
+    if text is not None:
+        check_text(text)
+    if not 1 <= samples <= MAX_SAMPLES:
+        raise InputError(f"samples must be between 1 and {MAX_SAMPLES}, got {samples}.")
+    if editor.pixel_mapper is None:
+        raise WeightsError(
+            f"Preset {editor.preset} has no super-resolution mapper; train one with `vilaface train superres`."
+        )
+    timer = StageTimer()
+    warnings = [INVENTED_WARNING]
+    with timer.stage("detect"):
+        frame, picture, notes = low_resolution_face(editor, image, face, aligned)
+    warnings += notes
+    with timer.stage("map_text"):
+        intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
+    if text and not bool(intents.any()):
+        warnings.append(NO_INTENT_WARNING)
+    resolver = SuperResolver(editor.generator, editor.pixel_mapper, editor.mappers, config)
+    pixels = as_pixels(picture, editor.device)
+    count = editor.pixel_mapper.open_directions(pixels.shape[-1]).shape[1]
+    answers = []
+    with timer.stage("render"):
+        for index in range(samples):
+            # The first answer is the likeliest; the others take another turn wherever the pixels leave one open.
+            source = np.random.default_rng([seed, index])
+            noise = torch.from_numpy(source.standard_normal(count).astype(np.float32)).to(editor.device)
+            answers.append(_answer(resolver.resolve(pixels, intents, strength, noise if index else None)))
+    named = zip(editor.mappers.attributes, intents[0].tolist(), strict=True)
+    understood = {name: round(value, 3) for name, value in named if value}
+    return SuperResolution(frame, picture, answers, understood, timer.seconds, warnings)
+
+
+def _answer(found: Resolved) -> ResolvedFace:
+    image = to_uint8(found.image / 127.5 - 1)[0]
+    return ResolvedFace(image, found.ws[0], round(found.latent_error, 3), round(found.error, 3))

@@ -1,0 +1,139 @@
+"""SuperResolver: pixels and intents -> latents that fit both.
+
+The pixel mapper gives a first w. Then rounds of: render, see what the box-filtered picture misses of the input, and
+move the latent by a few cheap gradient steps on the preview so that it makes up for that. Words come in between:
+the offset of the editor's mappers is added, and the rounds that follow hold on to what the words were about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan_mapping.checkpoint import Mappers
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.losses.reconstruction import row_spread
+from gan_mapping.superres.mapper import PixelMapper
+from gan_mapping.superres.pixels import back_project, box_filter, consistency, render_to_pixels
+from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
+from vl_backbone.errors import InputError
+
+
+@dataclass(frozen=True)
+class ResolverConfig:
+    """How the latent is fitted to the pixels.
+
+    rounds: renders that are followed by fitting; with words, one round fewer before them and two after.
+    steps: gradient steps a round, on the preview. learning_rate: Adam's, for the shared w; the rows get a third.
+    emphasis: the first estimate's distance from w_mean is too small by this factor (ridge regression shrinks).
+    pixel, spread, start, words: weights of the squared error (of 0..1), of rows apart from each other, of the
+    distance from the first estimate, and of attribute scores that the words have set.
+    correct: whether the low-frequency correction follows.
+    """
+
+    rounds: int = 3
+    steps: int = 12
+    learning_rate: float = 0.06
+    emphasis: float = 1.2
+    pixel: float = 100.0
+    spread: float = 0.004
+    start: float = 0.002
+    words: float = 1.0
+    correct: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rounds < 0 or self.steps < 1 or self.learning_rate <= 0 or self.emphasis <= 0:
+            raise InputError("Super-resolution needs 0 or more rounds, 1 or more steps and positive rates.")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """ws [1, num_ws, w_dim], image [1, 3, R, R] in 0..255, and its error before and after the correction."""
+
+    ws: Tensor
+    image: Tensor
+    latent_error: float
+    error: float
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A latent and its render; error: mean absolute, 0..255, at the input's size."""
+
+    ws: Tensor
+    image: Tensor
+    error: float
+
+
+class SuperResolver:
+    """Composes generator, pixel mapper and text offsets; pure of files and of photos."""
+
+    def __init__(
+        self, generator: Generator, pixel_mapper: PixelMapper, mappers: Mappers, config: ResolverConfig | None = None
+    ) -> None:
+        self.generator = generator
+        self.pixel_mapper = pixel_mapper
+        self.mappers = mappers
+        self.config = config or ResolverConfig()
+        self._preview = preview_of(generator, pixel_mapper.preview)
+
+    def resolve(self, pixels: Tensor, intents: Tensor, strength: float = 1.0, noise: Tensor | None = None) -> Resolved:
+        """pixels [1, 3, s, s] in 0..255, intents [1, A] (all zero: no words) -> one answer.
+
+        noise: [q] standard normal numbers that choose among what the pixels leave open; None: the likeliest.
+        """
+        config = self.config
+        w_mean = self.generator.w_mean
+        w = w_mean + config.emphasis * (self.pixel_mapper(pixels) - w_mean)
+        if noise is not None:
+            w = w + (self.pixel_mapper.open_directions(pixels.shape[-1])[:, : len(noise)] @ noise)[None]
+        ws = w[:, None].expand(-1, self.generator.num_ws, -1).contiguous()
+        spoken = bool(intents.any()) and strength != 0
+        fit = self._fit(ws, pixels, max(config.rounds - 1, 0) if spoken else config.rounds, None)
+        if spoken:
+            moved = fit.ws + strength * self.mappers.offset(fit.ws, intents)
+            fit = self._fit(moved, pixels, min(config.rounds, 2), intents[0] != 0)
+        image = back_project(fit.image, pixels) if config.correct else fit.image
+        return Resolved(fit.ws, image, fit.error, consistency(image, pixels))
+
+    def _fit(self, ws: Tensor, pixels: Tensor, rounds: int, spoken: Tensor | None) -> _Fit:
+        """The best of the renders of so many rounds; spoken: [A] attributes whose scores are held."""
+        start = ws
+        best = now = self._render(ws, pixels)
+        for _ in range(rounds):
+            ws = self._step(now, start, pixels, spoken)
+            now = self._render(ws, pixels)
+            best = min(best, now, key=lambda fit: fit.error)
+        return best
+
+    def _render(self, ws: Tensor, pixels: Tensor) -> _Fit:
+        image = render_to_pixels(self.generator.render(ws)).to(pixels.device)
+        return _Fit(ws, image, consistency(image, pixels))
+
+    def _step(self, now: _Fit, start: Tensor, pixels: Tensor, spoken: Tensor | None) -> Tensor:
+        """One round of gradient steps: the preview is to change by what the render misses."""
+        config = self.config
+        side = min(pixels.shape[-1], PREVIEW_SIDE)
+        ws = now.ws
+        with torch.no_grad():
+            goal = box_filter(self._preview(ws), side) + box_filter(pixels, side) - box_filter(now.image, side)
+            scores = self.mappers.offset.scores(start)
+        shared = torch.zeros_like(ws[:, :1]).requires_grad_()
+        rows = torch.zeros_like(ws).requires_grad_()
+        rate = config.learning_rate
+        optimiser = torch.optim.Adam(
+            [{"params": [shared], "lr": rate}, {"params": [rows], "lr": rate / 3}], betas=(0.8, 0.95)
+        )
+        for _ in range(config.steps):
+            latent = ws + shared + rows
+            error = (box_filter(self._preview(latent), side) - goal) / 255
+            loss = config.pixel * error.square().mean() + config.spread * row_spread(latent).sum()
+            loss = loss + config.start * (latent - start).mean(dim=1).square().sum()
+            if spoken is not None:
+                loss = loss + config.words * (self.mappers.offset.scores(latent) - scores)[:, spoken].square().sum()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return (ws + shared + rows).detach()
