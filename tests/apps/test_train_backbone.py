@@ -41,7 +41,6 @@ def test_two_processes_train_what_one_does(tmp_path: Path, monkeypatch: pytest.M
     """
     monkeypatch.syspath_prepend(str(HELPERS))
     monkeypatch.syspath_prepend(str(HELPERS / "pretraining"))
-    import torch
     from moving_shapes import make_moving_shapes
     from processes import run_group
     from safetensors.torch import load_file
