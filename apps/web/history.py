@@ -72,6 +72,14 @@ class History:
         self.entries, self.position = kept[over:], len(kept) - over - 1
         return gone
 
+    def exchange(self, entry: Entry, other: Entry) -> bool:
+        """Puts `other` where `entry` is, if it still is somewhere; returns whether that is what is shown."""
+        for index, known in enumerate(self.entries):
+            if known is entry:
+                self.entries[index] = other
+                return index == self.position
+        return False
+
     def move(self, step: int) -> Entry | None:
         """Undo (-1) or redo (+1); None, and nothing changes, where there is no further entry."""
         return self.show(self.position + step)

@@ -67,6 +67,20 @@ def test_a_refined_edit_replaces_its_first_look(tmp_path: Path) -> None:
     assert history.entries == [refined]
 
 
+def test_what_comes_late_goes_to_its_own_entry(tmp_path: Path) -> None:
+    history = History()
+    first, second = entry(tmp_path, "smile"), entry(tmp_path, "blond")
+    history.add(first, 9)
+    history.add(second, 9)
+    history.move(-1)
+    late = replace(second, strip=(("a.jpg", "1"),))
+    assert not history.exchange(second, late)
+    assert history.current is first
+    assert history.entries == [first, late]
+    assert history.exchange(first, replace(first, summary="new"))
+    assert not history.exchange(second, second)
+
+
 def test_old_edits_are_let_go(tmp_path: Path) -> None:
     history = History()
     entries = [entry(tmp_path, f"wish {i}") for i in range(5)]

@@ -96,6 +96,10 @@ class Visit:
     def button(self, name: str) -> Any:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    def action(self, name: str) -> Any:
+        """A button below the result (the picture's own toolbar has an Undo, too)."""
+        return self.page.locator(".vf-buttons").get_by_role("button", name=name, exact=True)
+
     def upload(self, path: Path) -> None:
         with self.page.expect_response(lambda r: "/upload" in r.url and r.request.method == "POST"):
             self.page.locator("input[type=file]").first.set_input_files(str(path))

@@ -64,15 +64,15 @@ def test_undo_redo_and_history(browser: Any, server: Server) -> None:
     with Visit(browser, server.address) as visit:
         visit.open(FACES / "woman.jpg")
         visit.without_refinement()
-        assert not visit.button("Undo").is_visible()
+        assert not visit.action("Undo").is_visible()
         visit.edit("blond hair")
         blond = visit.pictures()[1]
-        assert visit.button("Undo").is_disabled()
+        assert visit.action("Undo").is_disabled()
         visit.edit("add glasses")
         glasses = visit.pictures()[1]
         for name, picture, words in (("Undo", blond, "blond hair"), ("Redo", glasses, "add glasses")):
             before = visit.summary()
-            visit.button(name).click()
+            visit.action(name).click()
             visit.changed(before)
             assert visit.pictures()[1] == picture
             assert visit.page.get_by_label("What should change?").input_value() == words

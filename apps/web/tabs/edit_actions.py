@@ -211,8 +211,9 @@ class EditActions:
             (save_jpeg(preview(picture, THUMBNAIL_SIDE), folder / f"strength{i}.jpg"), f"{strength:g}")
             for i, (strength, picture) in enumerate(pictures)
         )
-        history.entries[history.position] = replace(entry, strip=files)
-        return history, *_gallery(files)
+        # Meanwhile the visitor may have gone back to another edit.
+        shown = history.exchange(entry, replace(entry, strip=files))
+        return (history, *(_gallery(files) if shown else _nothing(2)))
 
     # The history
 
