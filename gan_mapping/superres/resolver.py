@@ -1,8 +1,8 @@
 """SuperResolver: pixels and intents -> latents that fit both.
 
 The pixel mapper gives a first w. Then rounds of: render, see what the box-filtered picture misses of the input, and
-move the latent by a few cheap gradient steps on the preview so that it makes up for that. Words come in between:
-the offset of the editor's mappers is added, and the rounds that follow hold on to what the words were about.
+move the latent by a few cheap gradient steps on the preview so that it makes up for that. Words come last: the
+offset of the editor's mappers is added to the fitted latent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from vl_backbone.errors import InputError
 class ResolverConfig:
     """How the latent is fitted to the pixels.
 
-    rounds: renders that are followed by fitting; with words, one round fewer before them and two after.
+    rounds: how often a render is followed by fitting.
     steps: gradient steps a round, on the preview. learning_rate: Adam's, for the shared w; the rows get a third.
     emphasis: the first estimate's distance from w_mean is too small by this factor (ridge regression shrinks).
-    pixel, spread, start, words: weights of the squared error (of 0..1), of rows apart from each other, of the
-    distance from the first estimate, and of attribute scores that the words have set.
+    pixel, spread, start: weights of the squared error (of 0..1), of rows apart from each other, and of the
+    distance from the first estimate.
     correct: whether the low-frequency correction follows.
     """
 
@@ -40,7 +40,6 @@ class ResolverConfig:
     pixel: float = 100.0
     spread: float = 0.004
     start: float = 0.002
-    words: float = 1.0
     correct: bool = True
 
     def __post_init__(self) -> None:
@@ -90,20 +89,20 @@ class SuperResolver:
         if noise is not None:
             w = w + (self.pixel_mapper.open_directions(pixels.shape[-1])[:, : len(noise)] @ noise)[None]
         ws = w[:, None].expand(-1, self.generator.num_ws, -1).contiguous()
-        spoken = bool(intents.any()) and strength != 0
-        fit = self._fit(ws, pixels, max(config.rounds - 1, 0) if spoken else config.rounds, None)
-        if spoken:
-            moved = fit.ws + strength * self.mappers.offset(fit.ws, intents)
-            fit = self._fit(moved, pixels, min(config.rounds, 2), intents[0] != 0)
+        fit = self._fit(ws, pixels)
+        if bool(intents.any()) and strength != 0:
+            # Fitting on would take the words back (glasses are dark pixels that the input does not have), so the
+            # words come last; what they cost in consistency the correction makes up for.
+            fit = self._render(fit.ws + strength * self.mappers.offset(fit.ws, intents), pixels)
         image = back_project(fit.image, pixels) if config.correct else fit.image
         return Resolved(fit.ws, image, fit.error, consistency(image, pixels))
 
-    def _fit(self, ws: Tensor, pixels: Tensor, rounds: int, spoken: Tensor | None) -> _Fit:
-        """The best of the renders of so many rounds; spoken: [A] attributes whose scores are held."""
+    def _fit(self, ws: Tensor, pixels: Tensor) -> _Fit:
+        """The best of the renders of all rounds."""
         start = ws
         best = now = self._render(ws, pixels)
-        for _ in range(rounds):
-            ws = self._step(now, start, pixels, spoken)
+        for _ in range(self.config.rounds):
+            ws = self._step(now, start, pixels)
             now = self._render(ws, pixels)
             best = min(best, now, key=lambda fit: fit.error)
         return best
@@ -112,14 +111,13 @@ class SuperResolver:
         image = render_to_pixels(self.generator.render(ws)).to(pixels.device)
         return _Fit(ws, image, consistency(image, pixels))
 
-    def _step(self, now: _Fit, start: Tensor, pixels: Tensor, spoken: Tensor | None) -> Tensor:
+    def _step(self, now: _Fit, start: Tensor, pixels: Tensor) -> Tensor:
         """One round of gradient steps: the preview is to change by what the render misses."""
         config = self.config
         side = min(pixels.shape[-1], PREVIEW_SIDE)
         ws = now.ws
         with torch.no_grad():
             goal = box_filter(self._preview(ws), side) + box_filter(pixels, side) - box_filter(now.image, side)
-            scores = self.mappers.offset.scores(start)
         shared = torch.zeros_like(ws[:, :1]).requires_grad_()
         rows = torch.zeros_like(ws).requires_grad_()
         rate = config.learning_rate
@@ -131,8 +129,6 @@ class SuperResolver:
             error = (box_filter(self._preview(latent), side) - goal) / 255
             loss = config.pixel * error.square().mean() + config.spread * row_spread(latent).sum()
             loss = loss + config.start * (latent - start).mean(dim=1).square().sum()
-            if spoken is not None:
-                loss = loss + config.words * (self.mappers.offset.scores(latent) - scores)[:, spoken].square().sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
