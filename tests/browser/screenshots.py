@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from browsing import ASTRONAUT, ROOT, Server, Visit, find_browser, two_people
+from browsing import FACES, ROOT, Server, Visit, find_browser, two_people
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -38,8 +38,9 @@ def take_all(browser: Any, address: str, folder: Path) -> None:
     with Visit(browser, address) as visit:
         visit.page.wait_for_timeout(1000)
         shoot(visit, "start")
-        visit.open(ASTRONAUT)
-        visit.edit("glasses and a big smile")
+        visit.open(FACES / "woman.jpg")
+        visit.without_refinement()
+        visit.edit("glasses and blond hair")
         visit.page.locator(".vf-strip:visible img").nth(4).wait_for()
         visit.slide("Age", 4)
         shoot(visit, "edit")
