@@ -18,6 +18,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from fdvd.video import VideoInfo, VideoWriter, read_frames
+
 pytestmark = pytest.mark.browser
 
 NEW_FACE = ("detect", "align", "encode", "refine")
@@ -57,6 +59,27 @@ def test_generate_answers_with_files_and_facts(server: Server, tmp_path: Path) -
     assert details["intents"]["age"] > 0
 
 
+def test_superres_answers_fit_the_pixels(server: Server, tmp_path: Path) -> None:
+    tiny = FACES / "old-man-16px.png"
+    files, details = client(server, tmp_path).predict(handle_file(str(tiny)), "an old man", api_name="/superres")
+    (answer,) = (Image.open(file) for file in files)
+    assert answer.size == (1024, 1024)
+    shrunk = np.asarray(answer.resize((16, 16), Image.Resampling.BOX)).astype(float)
+    assert np.abs(shrunk - np.asarray(Image.open(tiny).convert("RGB"))).mean() < 4
+    assert details["read_px"] == 16
+    assert "no evidence of who" in details["warnings"][0]
+
+
+def test_video_edits_a_clip(server: Server, tmp_path: Path) -> None:
+    clip = short_clip(tmp_path / "clip.mp4")
+    edited, details = client(server, tmp_path).predict(handle_file(str(clip)), "add glasses", 1.0, 0, api_name="/video")
+    before, after = ([frame.rgb for frame in read_frames(path)] for path in (clip, edited))
+    assert len(before) == len(after) == details["frames"] == 3
+    assert before[0].shape == after[0].shape
+    assert np.abs(before[1].astype(int) - after[1]).max() > 60
+    assert details["intents"]["glasses"] > 0
+
+
 def test_errors_reach_the_client_as_sentences(server: Server, tmp_path: Path) -> None:
     api = client(server, tmp_path)
     photo = handle_file(str(ASTRONAUT))
@@ -76,6 +99,13 @@ def test_errors_reach_the_client_as_sentences(server: Server, tmp_path: Path) ->
     for arguments, sentence in (((" ",), "Say who"), (("a man", 99), "number of faces"), (("a man", 1, -1), "seed")):
         with pytest.raises(AppError, match=sentence):
             api.predict(*arguments, api_name="/generate")
+    for name, arguments, sentence in (
+        ("/superres", (None,), "Choose a picture first"),
+        ("/superres", (photo, "", 99), "number of answers"),
+        ("/video", (handle_file(str(bad)), "smile"), "The clip is not a video"),
+    ):
+        with pytest.raises(AppError, match=sentence):
+            api.predict(*arguments, api_name=name)
     assert "Traceback" not in server.log.read_text()
 
 
@@ -167,6 +197,15 @@ def post(server: Server, path: str, body: dict[str, Any]) -> str:
     if "event: error" in text:
         raise AppError(text)
     return text
+
+
+def short_clip(path: Path) -> Path:
+    """Three frames of a face."""
+    face = np.asarray(Image.open(FACES / "man.jpg").resize((320, 320)))
+    with VideoWriter(path, VideoInfo.made(320, 320, 3), audio=False) as writer:
+        for number in range(3):
+            writer.write(face, number)
+    return path
 
 
 def resident_mb(server: Server) -> float:
