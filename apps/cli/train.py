@@ -53,6 +53,25 @@ def train_mapper(
         say(f"Wrote {out}.")
 
 
+@train_app.command("superres")
+def train_superres(
+    faces: Annotated[int, typer.Option(min=500, help="How many faces are drawn.")] = 8500,
+    work: Annotated[Path | None, typer.Option(help="Folder for the faces (0.8 MB each).")] = None,
+    out: Annotated[Path, typer.Option(help="Mapper file to write.")] = Path("superres.safetensors"),
+    debug: DebugOption = False,
+) -> None:
+    """Fit the pixel mapper of super-resolution on drawn faces. Interrupt freely: it resumes."""
+    with exit_codes(debug):
+        quiet_libraries()
+        from gan_mapping.superres.training import train_pixel_mapper
+        from vl_backbone.assets import default_home
+
+        folder = work or default_home() / "training" / "superres"
+        say(f"Working in {folder}.")
+        train_pixel_mapper(faces, folder, out, say)
+        say(f"Wrote {out}.")
+
+
 @train_app.command("backbone")
 def train_backbone(
     config: RecipeOption,

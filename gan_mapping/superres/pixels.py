@@ -8,7 +8,7 @@ from torch import Tensor
 
 MIN_SIDE = 8
 MAX_SIDE = 256
-# Sides, in pixels, at which the mapper reads a face; an input is brought to the largest one it can fill.
+# Sides, in pixels, at which the mapper reads a face; an input is brought to the one near it.
 LEVELS = (8, 16, 32)
 
 

@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from fdvd.attributes import HELD_OUT_SEEDS
+from gan_mapping.generators.factory import MobileStyleGANGenerator, load_generator
 from gan_mapping.generators.mobile_stylegan import Synthesis
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.superres.degradation import SIDES, degraded_level
-from gan_mapping.superres.mapper import LevelMapper, PixelMapper
+from gan_mapping.superres.mapper import LevelMapper, PixelMapper, save_pixel_mapper
 from gan_mapping.superres.pixels import LEVELS, to_level
 from gan_mapping.superres.preview import fit_head
 from gan_mapping.training.bank import STORED_SIZE, FaceSeed, latents_of, plan_faces, render_shards
@@ -26,14 +27,33 @@ PENALTIES = (1e-3, 5e-3, 2e-2)
 RANK = {8: 192, 16: 256, 32: 192}
 OPEN_DIRECTIONS = 96
 VALIDATION = 400
+LABELLED = 2000
 HEAD_FACES = 300
 
 Report = Callable[[str], None]
 
 
-def face_bank(generator: Generator, labelled: int, extra: int, folder: Path, say: Report) -> tuple[np.ndarray, Tensor]:
+def train_pixel_mapper(count: int, folder: Path, out: Path, say: Report) -> None:
+    """Draws `count` faces into the folder (resumable), fits the mapper and writes it, with how it was made."""
+    generator = load_generator()
+    assert isinstance(generator, MobileStyleGANGenerator)
+    pictures, latents = face_bank(generator, count, folder, say)
+    notes: list[str] = []
+
+    def note(line: str) -> None:
+        notes.append(line)
+        say(line)
+
+    synthesis = generator.network.synthesis
+    mapper = fit_pixel_mapper(pictures, latents, generator.w_mean, synthesis, note)
+    provenance = {"faces": len(pictures), "held_out": "seeds 1600-1999", "validation": notes}
+    save_pixel_mapper(mapper, generator.name, provenance, out)
+
+
+def face_bank(generator: Generator, count: int, folder: Path, say: Report) -> tuple[np.ndarray, Tensor]:
     """Draws the faces (resumable) -> pictures uint8 [N, 64, 64, 3] and w [N, w_dim]; no held-out seed among them."""
-    faces = [face for face in plan_faces(range(labelled), extra) if face.seed not in HELD_OUT_SEEDS]
+    labelled = min(count, LABELLED)
+    faces = [face for face in plan_faces(range(labelled), count - labelled) if face.seed not in HELD_OUT_SEEDS]
     latents = _latents(faces, generator, folder)
     small = []
     for path in render_shards(latents, generator, folder):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.batch.ledger import LEDGER_NAME, Entry, Ledger, read_entries, row_key
@@ -93,11 +93,13 @@ def test_a_line_that_points_elsewhere_is_no_entry(name: object) -> None:
     assert Entry.from_line(json.dumps(line).encode()) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80) | st.text(max_size=40).map(lambda text: json.dumps({"row": 1, "outputs": text}).encode()))
 def test_any_bytes_are_no_entry(line: bytes) -> None:
     assert Entry.from_line(line) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=10), st.text(max_size=30) | st.none(), st.sampled_from(["ok", "failed"]))
 def test_a_line_gives_its_entry_back(name: str, error: str | None, status: str) -> None:
     entry = Entry(4, name, status, "key", error, {"face": ("a.face.png", "f" * 64)})
