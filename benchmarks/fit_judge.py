@@ -1,6 +1,6 @@
-"""Fits the attribute judge on the labels of seeds 0-1599 and prints its AUC on seeds 1600-1999.
+"""Fits the attribute judge on the labels of all seeds but 1600-1999 and prints its AUC on those.
 
-python benchmarks/fit_judge.py [--work FOLDER]   (draws 2,000 faces; resumable)
+python benchmarks/fit_judge.py [--work FOLDER]   (draws 3,000 faces; resumable)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=default_home() / "training" / "judge")
     work = parser.parse_args().work
     editor = FaceEditor.from_preset("mini", device="cpu")
-    labels = load_labels(rare=False)
+    labels, unselected = load_labels(), load_labels(rare=False)
     seeds = sorted(labels)
     latents = latents_of([FaceSeed(seed, 0.75) for seed in seeds], editor.generator)
     rows = []
@@ -35,7 +35,8 @@ def main() -> None:
         print(f"read {path.name}", flush=True)
     values, known = label_table(seeds, labels, ATTRIBUTES)
     held_out = torch.tensor([seed in HELD_OUT_SEEDS for seed in seeds])
-    judge = fit_judge(torch.cat(rows), values, known, held_out, ATTRIBUTES, editor.identity)
+    selected = torch.tensor([seed not in unselected for seed in seeds])
+    judge = fit_judge(torch.cat(rows), values, known, held_out, selected, ATTRIBUTES, editor.identity)
     save_judge(judge, JUDGE_FILE)
     for name, auc in judge.auc.items():
         print(f"{name}: {auc:.3f}")

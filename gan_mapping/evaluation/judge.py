@@ -1,7 +1,7 @@
 """The attribute judge: reads attributes off a picture with features that no mapper, loss or direction ever saw.
 
 Features: the stages of dlib's face network over the whole aligned picture (it was trained on faces, not on
-ImageNet) and the picture's coarse colours. Fitted on the labels of seeds 0-1599; seeds 1600-1999 stay unseen.
+ImageNet) and the picture's coarse colours. Fitted on the labels of all seeds but 1600-1999.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from vl_backbone.errors import WeightsError
 JUDGE_FILE = WEIGHTS_DIR / "judge.safetensors"
 JUDGE_SIZE = 200
 COMPONENTS = 500
+FOLDS = 5
 
 
 @torch.inference_mode()
@@ -53,19 +54,56 @@ class Judge:
 
 
 def fit_judge(
-    features: Tensor, values: Tensor, known: Tensor, held_out: Tensor, attributes: tuple[str, ...], network: FaceNetwork
+    features: Tensor,
+    values: Tensor,
+    known: Tensor,
+    held_out: Tensor,
+    selected: Tensor,
+    attributes: tuple[str, ...],
+    network: FaceNetwork,
 ) -> Judge:
-    """features [N, d], values and known [N, A], held_out [N] bool: those rows only measure the AUC."""
+    """features [N, d], values and known [N, A], held_out [N] bool: those rows only measure the AUC.
+
+    selected [N] bool: faces picked for rare words; they are fitted on, but say nothing of how rare a word is.
+    """
     fit = ~held_out
-    view = fit_standardiser(features[fit], COMPONENTS)
-    weight, bias = fit_logistic(view(features[fit]), (values[fit] > 0.5).float(), known[fit])
-    folded = view.axes @ weight
-    judge = Judge(network, attributes, folded, bias - view.mean @ folded, {})
+    weight, bias = _fit_readings(features[fit], values[fit], known[fit])
+    border = _fair_borders(features[fit], values[fit], known[fit], selected[fit])
+    judge = Judge(network, attributes, weight, bias - border, {})
     readings = features[held_out] @ judge.weight + judge.bias
     for a, name in enumerate(attributes):
         rows = known[held_out][:, a] > 0
         judge.auc[name] = area_under_curve(readings[rows, a], values[held_out][rows, a] > 0.5)
     return judge
+
+
+def _fit_readings(features: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """-> weight [d, A], bias [A] of logistic readings of the plain features."""
+    view = fit_standardiser(features, COMPONENTS)
+    weight, bias = fit_logistic(view(features), (values > 0.5).float(), known)
+    folded = view.axes @ weight
+    return folded, bias - view.mean @ folded
+
+
+def _fair_borders(features: Tensor, values: Tensor, known: Tensor, selected: Tensor) -> Tensor:
+    """The logit [A] above which, on faces left out of the fit, "yes" is said as often as it is true.
+
+    A logistic fit to a rare attribute (red hair: one face in thirty) hardly ever says "yes" at logit 0, not even to
+    faces that have it; then no edit could pass. There, missed and false "yes" are equally many.
+    """
+    fold = torch.arange(len(features)) % FOLDS
+    scores = torch.empty_like(values)
+    for k in range(FOLDS):
+        rest = fold != k
+        weight, bias = _fit_readings(features[rest], values[rest], known[rest])
+        scores[~rest] = features[~rest] @ weight + bias
+    borders = torch.zeros(values.shape[1])
+    for a in range(len(borders)):
+        rows = (known[:, a] > 0) & ~selected
+        share = (values[rows, a] > 0.5).float().mean()
+        if 0 < share < 1:
+            borders[a] = scores[rows, a].quantile(1 - share)
+    return borders
 
 
 def area_under_curve(scores: Tensor, positive: Tensor) -> float:
