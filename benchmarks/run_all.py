@@ -6,7 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("speed.py", "reconstruction.py", "edit_quality.py", "hdvila.py")
+SCRIPTS = (
+    "speed.py",
+    "reconstruction.py",
+    "edit_quality.py",
+    "superres.py",
+    "video.py",
+    "hdvila.py",
+    "stylegan2.py",
+)
 
 
 def main() -> int:
