@@ -17,6 +17,7 @@ import pytest
 from browsing import ASTRONAUT, FACES, Server
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
 from PIL import Image
 
 from fdvd.video import VideoInfo, VideoWriter, read_frames
@@ -168,7 +169,7 @@ def test_a_full_queue_turns_away_with_a_sentence(tmp_path: Path) -> None:
         for job in jobs:
             try:
                 answers.append(len(job.result(timeout=600)[0]))
-            except (AppError, ValueError) as error:
+            except (AppError, QueueError) as error:
                 answers.append(str(error))
         assert 2 in answers
         assert any("Queue is full" in str(answer) for answer in answers)
