@@ -15,7 +15,8 @@ import typer
 
 from apps.cli.main import app
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "cli.md"
 
 INTRODUCTION = """# Commands
 
@@ -81,6 +82,8 @@ def _default(parameter: Any) -> str:
         if not parameter.secondary_opts:
             return ""
         return f"`{(parameter.opts if value else parameter.secondary_opts)[0]}`"
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        value = value.relative_to(ROOT)
     return f"`{value}`"
 
 
