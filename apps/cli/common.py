@@ -117,8 +117,6 @@ def quiet_libraries() -> None:
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)
-    # OpenVINO reports its use to a statistics service where it can import this; without it, it does not.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 

@@ -6,15 +6,21 @@ with a w+ input, so the two can never drift apart.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
-from openvino import opset13 as op
 from torch import Tensor
 
 from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, Synthesis
+
+# OpenVINO reports its use to a statistics service where it can import this module; without it, it does not.
+# It has to happen before OpenVINO's own import.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino as ov  # noqa: E402
+from openvino import opset13 as op  # noqa: E402
 
 Node = Any  # OpenVINO's Python nodes are untyped
 

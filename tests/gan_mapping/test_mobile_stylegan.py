@@ -10,7 +10,7 @@ from gan_mapping import load_generator
 from gan_mapping.generators.mobile_stylegan import inverse_haar
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
-from vl_backbone.errors import InputError
+from vl_backbone.errors import InputError, WeightsError
 
 
 def latent(generator: Generator, seed: int, psi: float = 0.75) -> torch.Tensor:
@@ -36,7 +36,7 @@ def test_sizes_and_errors(generator: Generator) -> None:
         generator.synthesis(ws[:, :5])
     with pytest.raises(InputError, match="noise"):
         generator.synthesis(ws, noise_mode="random")
-    with pytest.raises(InputError, match="Unknown generator"):
+    with pytest.raises(WeightsError, match="no-such-generator"):
         load_generator("no-such-generator")
 
 
