@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_mapping.superres.pixels import LEVELS, level_of, to_level
 from gan_mapping.superres.preview import PreviewHead
+from vl_backbone.assets.trained_file import read_trained, write_trained
 from vl_backbone.errors import WeightsError
 
 FORMAT = "vilaface-superres-1"
+REMEDY = "reinstall VilaFace, or train it with `vilaface train superres`"
 
 
 class LevelMapper(nn.Module):
@@ -69,11 +68,8 @@ class PixelMapper(nn.Module):
 
 def save_pixel_mapper(mapper: PixelMapper, generator: str, provenance: dict[str, object], path: Path) -> None:
     """Writes the layers as fp16 safetensors, atomically; generator: whose w they give."""
-    tensors = {key: value.detach().half().cpu().contiguous() for key, value in mapper.state_dict().items()}
-    metadata = {"format": FORMAT, "generator": generator, "provenance": json.dumps(provenance, sort_keys=True)}
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save(tensors, metadata))
-    partial.replace(path)
+    metadata = {"generator": generator, "provenance": json.dumps(provenance, sort_keys=True)}
+    write_trained(path, FORMAT, mapper.state_dict(), metadata)
 
 
 def load_pixel_mapper(path: Path, generator: str) -> tuple[PixelMapper, str]:
@@ -81,24 +77,15 @@ def load_pixel_mapper(path: Path, generator: str) -> tuple[PixelMapper, str]:
 
     Raises WeightsError when the file is missing, damaged, or of another generator.
     """
-    if not path.is_file():
-        raise WeightsError(
-            f"The super-resolution mapper {path.name} is missing from {path.parent}; reinstall VilaFace, or train it "
-            "with `vilaface train superres`."
-        )
+    file = read_trained(path, FORMAT, REMEDY)
     try:
-        with safe_open(path, "pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {key: handle.get_tensor(key).float() for key in handle.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise WeightsError(f"{path} is not a super-resolution mapper of this version ({FORMAT}).")
-        mapper = PixelMapper({level: _empty_level(level, tensors) for level in LEVELS}, PreviewHead())
-        mapper.load_state_dict(tensors)
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        raise WeightsError(f"The super-resolution mapper {path} is damaged ({error}); reinstall VilaFace.") from None
-    if metadata["generator"] != generator:
-        raise WeightsError(f"{path.name} gives latents of {metadata['generator']}, not of {generator}.")
-    return mapper.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()
+        mapper = PixelMapper({level: _empty_level(level, file.tensors) for level in LEVELS})
+        mapper.load_state_dict(file.tensors)
+    except (KeyError, RuntimeError) as error:
+        raise WeightsError(f"The weight file {path} does not hold a pixel mapper ({error}); {REMEDY}.") from None
+    if file.metadata["generator"] != generator:
+        raise WeightsError(f"{path.name} gives latents of {file.metadata['generator']}, not of {generator}.")
+    return mapper.eval().requires_grad_(False), file.sha256
 
 
 def _empty_level(level: int, tensors: dict[str, Tensor]) -> LevelMapper:
