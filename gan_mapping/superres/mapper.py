@@ -79,7 +79,7 @@ def load_pixel_mapper(path: Path, generator: str) -> tuple[PixelMapper, str]:
     """
     file = read_trained(path, FORMAT, REMEDY)
     try:
-        mapper = PixelMapper({level: _empty_level(level, file.tensors) for level in LEVELS})
+        mapper = PixelMapper({level: _empty_level(level, file.tensors) for level in LEVELS}, PreviewHead())
         mapper.load_state_dict(file.tensors)
     except (KeyError, RuntimeError) as error:
         raise WeightsError(f"The weight file {path} does not hold a pixel mapper ({error}); {REMEDY}.") from None
