@@ -70,7 +70,14 @@ def test_a_clip_is_edited(launch: Launch, clip: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupted_call_goes_on(launch: Launch, clip: Path, tmp_path: Path) -> None:
     call = ["video", str(clip), "--text", "blond hair", "--refine", "0", "--out", "out.mp4", "--json"]
-    running = subprocess.Popen([str(VILAFACE), *call], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        [str(VILAFACE), *call],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background jobs, and so tests run as one, are started deaf to Ctrl-C; a user's command is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     work = tmp_path / ".out.mp4.work"
     deadline = time.monotonic() + 300
     while not (work / "faces.jsonl").is_file() and time.monotonic() < deadline and running.poll() is None:
