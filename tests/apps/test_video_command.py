@@ -75,8 +75,6 @@ def test_an_interrupted_call_goes_on(launch: Launch, clip: Path, tmp_path: Path)
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell's background jobs, and so tests run as one, are started deaf to Ctrl-C; a user's command is not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     work = tmp_path / ".out.mp4.work"
     deadline = time.monotonic() + 300
