@@ -112,7 +112,8 @@ class FaceEditor:
         text: what the pixels do not show, or None; strength: how much of it. samples: different answers that fit
         the same pixels; seed chooses them. face: "largest" or an index. config: how hard to fit the pixels.
 
-        Raises InputError for an unusable image, text or number, WeightsError when the preset has no mapper for it.
+        Without a pixel mapper for the generator the vision mapper gives the first guess, and a note says so.
+        Raises InputError for an unusable image, text or number.
         """
         from gan_mapping.superres.faces import super_resolve
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps.cli import common
-from apps.cli.common import DebugOption, DeviceOption, JsonOption, OutOption, PresetOption, Row
+from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row
 from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
 
@@ -32,6 +32,7 @@ class SuperresSettings:
     aligned: bool
     preset: str
     device: str
+    generator: str | None = None
 
 
 def superres(
@@ -49,6 +50,7 @@ def superres(
     ] = False,
     preset: PresetOption = "mini",
     device: DeviceOption = "auto",
+    generator: GeneratorOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -58,7 +60,7 @@ def superres(
     NAME.sheet.png shows all. The details are invented: a result is no evidence of who is pictured.
     """
     with common.exit_codes(debug):
-        settings = SuperresSettings(text, strength, out, samples, seed, face, aligned, preset, device)
+        settings = SuperresSettings(text, strength, out, samples, seed, face, aligned, preset, device, generator)
         if resolve_pictures(images, settings, as_json, debug):
             raise typer.Exit(common.SOME_FAILED)
 
@@ -125,7 +127,7 @@ class _Worker:
         picture = load_photo(image)
         row["warnings"] += picture.warnings
         if self._editor is None:
-            self._editor = common.load_editor(settings.preset, settings.device)
+            self._editor = common.load_editor(settings.preset, settings.device, settings.generator)
         editor = self._editor
         row["weights"] = dict(editor.weights)
         start = time.perf_counter()

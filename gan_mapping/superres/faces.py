@@ -14,7 +14,8 @@ from gan_mapping.results import StageTimer
 from gan_mapping.superres.pixels import MAX_SIDE, MIN_SIDE, as_pixels
 from gan_mapping.superres.resolver import Resolved, ResolverConfig, SuperResolver
 from gan_mapping.superres.results import INVENTED_WARNING, ResolvedFace, SuperResolution
-from vl_backbone.errors import InputError, WeightsError
+from gan_mapping.superres.start import PixelStart, VisionStart
+from vl_backbone.errors import InputError
 
 if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # A picture this small is a face: no detector could say more.
 ALIGNED_SIDE = 64
 MAX_SAMPLES = 64
+ROUGH_START = "it starts from the editor's own mapper, on the enlarged pixels, so expect less likeness."
 
 
 def low_resolution_face(
@@ -43,12 +45,13 @@ def low_resolution_face(
     own = round(float(np.linalg.norm(frame.quad[3] - frame.quad[0])))
     if own < MIN_SIDE:
         raise InputError(f"The face is {own} px wide; super-resolution needs {MIN_SIDE} px or more.")
+    most = min(MAX_SIDE, editor.generator.resolution)
     notes = []
     if aligned and width != height:
         notes.append(f"The picture is {width}x{height}; only the square in its middle is used.")
-    if own > MAX_SIDE:
-        notes.append(f"The face is {own} px wide; it is read at {MAX_SIDE} px, the most that super-resolution uses.")
-    side = min(own, MAX_SIDE)
+    if own > most:
+        notes.append(f"The face is {own} px wide; it is read at {most} px, the most that super-resolution uses.")
+    side = min(own, most)
     exact = aligned and width == height == side
     pixels = image if exact else FaceFrame(frame.quad, frame.photo_size, side).crop(image)
     return frame, pixels, notes
@@ -72,22 +75,22 @@ def super_resolve(
         check_text(text)
     if not 1 <= samples <= MAX_SAMPLES:
         raise InputError(f"samples must be between 1 and {MAX_SAMPLES}, got {samples}.")
-    if editor.pixel_mapper is None:
-        raise WeightsError(
-            f"Preset {editor.preset} has no super-resolution mapper; train one with `vilaface train superres`."
-        )
     timer = StageTimer()
     warnings = [INVENTED_WARNING]
     with timer.stage("detect"):
         frame, picture, notes = low_resolution_face(editor, image, face, aligned)
     warnings += notes
+    start: PixelStart | None = editor.pixel_mapper
+    if start is None:
+        start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
+        warnings.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
     with timer.stage("map_text"):
         intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
     if text and not bool(intents.any()):
         warnings.append(NO_INTENT_WARNING)
-    resolver = SuperResolver(editor.generator, editor.pixel_mapper, editor.mappers, config)
+    resolver = SuperResolver(editor.generator, start, editor.mappers, config)
     pixels = as_pixels(picture, editor.device)
-    count = editor.pixel_mapper.open_directions(pixels.shape[-1]).shape[1]
+    count = start.open_directions(pixels.shape[-1]).shape[1]
     answers = []
     with timer.stage("render"):
         for index in range(samples):

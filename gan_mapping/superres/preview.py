@@ -44,11 +44,11 @@ def preview_features(synthesis: Synthesis, ws: Tensor) -> Tensor:
     return torch.cat([x, x * styles[1 + 3 * _BLOCKS][:, :, None, None]], dim=1)
 
 
-def preview_of(generator: Generator, head: PreviewHead) -> Preview:
-    """ws -> [B, 3, 32, 32] in about 0..255, differentiable; the box-filtered full picture for other generators."""
+def preview_of(generator: Generator, head: PreviewHead | None) -> Preview:
+    """ws -> [B, 3, 32, 32] in about 0..255, differentiable; the box-filtered full picture without a head for it."""
     network = getattr(generator, "network", None)
     synthesis = getattr(network, "synthesis", None)
-    if isinstance(synthesis, Synthesis):
+    if head is not None and isinstance(synthesis, Synthesis):
         return lambda ws: head(preview_features(synthesis, ws))
     return lambda ws: box_filter((generator.synthesis(ws) + 1) * 127.5, PREVIEW_SIDE)
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.reconstruction import row_spread
-from gan_mapping.superres.mapper import PixelMapper
 from gan_mapping.superres.pixels import back_project, box_filter, consistency, render_to_pixels
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
+from gan_mapping.superres.start import PixelStart
 from vl_backbone.errors import InputError
 
 
@@ -70,7 +70,7 @@ class SuperResolver:
     """Composes generator, pixel mapper and text offsets; pure of files and of photos."""
 
     def __init__(
-        self, generator: Generator, pixel_mapper: PixelMapper, mappers: Mappers, config: ResolverConfig | None = None
+        self, generator: Generator, pixel_mapper: PixelStart, mappers: Mappers, config: ResolverConfig | None = None
     ) -> None:
         self.generator = generator
         self.pixel_mapper = pixel_mapper
