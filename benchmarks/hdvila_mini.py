@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
 from fdvd.sources import open_dataset, read_manifest
 from gan_mapping import load_generator
-from gan_mapping.synth.maps import StoredMaps
+from gan_mapping.synth.maps import StoredMaps, Wording, part_file
 from gan_mapping.synth.mini_evaluation import (
     SEEN,
     UNSEEN,
@@ -27,8 +29,9 @@ from gan_mapping.synth.mini_evaluation import (
     retrieval,
 )
 from gan_mapping.synth.mini_recipe import still_faces
-from gan_mapping.training.bank import latents_of
+from gan_mapping.training.bank import SHARD, feature_shards, latents_of, load_shards
 from gan_mapping.training.vision import fit_vision, offset_cosine
+from vl_backbone import load_backbone
 from vl_backbone.assets import WeightStore
 from vl_backbone.factory import load_efficientnet, load_minilm, minilm_folder
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
@@ -42,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--faces", type=int, default=3000)
+    parser.add_argument("--faces", type=int, default=6000)
     parser.add_argument("--weights", type=Path, default=MINI_FILE)
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     args = parser.parse_args()
@@ -51,7 +54,7 @@ def main() -> None:
     dataset, records = open_dataset(args.clips), read_manifest(args.clips / "manifest.jsonl")
     rows = [i for i, clip in enumerate(dataset.clips) if clip.split == "heldout"]
     captions = [dataset.clips[i].captions for i in rows]
-    clips = StoredMaps(args.work / "clips", rows, captions, still=False)
+    clips = StoredMaps(args.work / "clips", rows, [Wording(texts) for texts in captions])
     lines = [
         f"{len(rows)} held-out clips; text to clip, percent. Motion: two-way choice.\n",
         "| view | paragraph R@1 | R@10 | median rank | sentence R@1 | R@10 | median rank | motion |",
@@ -79,7 +82,8 @@ def main() -> None:
     faces = still_faces(args.faces)
     latents = latents_of(faces, load_generator())
     held = torch.tensor([face.seed in HELD_OUT_SEEDS for face in faces])
-    stills = look(model, StoredMaps(args.work / "stills", range(len(faces)), [()] * len(faces), still=True), "hr")
+    source = StoredMaps(args.work / "stills", range(len(faces)), [Wording(())] * len(faces))
+    stills = look(model, source, "both")
     labels = load_labels()
     truths = {
         name: torch.tensor([_value(labels[face.seed], name) for face in faces if face.seed in HELD_OUT_SEEDS])
@@ -91,17 +95,40 @@ def main() -> None:
         lines.append("(" + ", ".join(f"{name} {value:.3f}" for name, value in auc.items()) + ")")
         report[f"auc, {title}"] = auc
 
-    grid = stills.grid.flatten(1)
+    features = {
+        "fused grid": stills.grid.flatten(1),
+        "fused grid and HR trunk": torch.cat((stills.grid.flatten(1), trunk_grid(source)), dim=1),
+        "imagenet-minilm": baseline_grid(len(faces), args.work),
+    }
+    lines.append(
+        f"\n| features, 8x8 cells | cosine of a linear map to w, fitted on {int((~held).sum())} faces |\n|---|---|"
+    )
     mean = load_generator().w_mean
-    fit = fit_vision(grid[~held], latents[~held], (grid[held], latents[held]), mean, RANK, penalties=(0.3, 1.0))
-    cosine = offset_cosine(fit.mapper(stills.grid[held], 1)[:, 0], latents[held], mean)
-    lines.append(f"\nLinear map of the grid to w, fitted on {int((~held).sum())} faces: cosine {cosine:.3f}")
-    report["w_cosine"] = cosine
+    report["w_cosine"] = {}
+    for name, rows_of in features.items():
+        check = (rows_of[held], latents[held])
+        fit = fit_vision(rows_of[~held], latents[~held], check, mean, RANK, penalties=(0.1, 0.3, 1.0))
+        cosine = offset_cosine(fit.mapper.up(fit.mapper.down(check[0].float())), latents[held], mean)
+        lines.append(f"| {name} | {cosine:.3f} |")
+        report["w_cosine"][name] = cosine  # type: ignore[index]
     text = "\n".join(lines)
     print(text)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "hdvila_mini.md").write_text(text + "\n", encoding="utf-8")
     (args.out / "hdvila_mini.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def trunk_grid(source: StoredMaps) -> Tensor:
+    """What the HR trunk alone sees, averaged to 8x8 cells: [N, cells]."""
+    maps = [F.avg_pool2d(torch.from_numpy(source[i].high).float(), 2).flatten() for i in range(len(source))]
+    return torch.stack(maps)
+
+
+def baseline_grid(count: int, work: Path) -> Tensor:
+    """The grids of the plain baseline for the first `count` stored faces, [N, cells]; kept in `work`."""
+    pictures = [part_file(work / "stills", "faces", shard) for shard in range(-(-count // SHARD))]
+    shards = feature_shards(pictures, load_backbone("imagenet-minilm"), work / "baseline", 0)
+    return load_shards(list(shards))[:count]
 
 
 def _value(row: dict[str, float | None], name: str) -> float:

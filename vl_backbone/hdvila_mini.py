@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from vl_backbone.hdvila.mini import HR_SIZE
+from vl_backbone.hdvila.mini import HR_SIZE, still_neighbours
 from vl_backbone.hdvila.model import HDVILA, FusedFeatures
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
@@ -30,8 +30,13 @@ class HDVILAMini:
         self.device = device
 
     def encode_video(self, hr: Tensor | None, lr: Tensor | None = None) -> VideoFeatures:
-        """hr: [B, S, 3, 512, 512], lr: [B, S, N, 3, 128, 128], RGB in 0..255; one may be None (LR only, still)."""
+        """hr: [B, S, 3, 512, 512], lr: [B, S, N, 3, 128, 128], RGB in 0..255; one may be None (LR only, still).
+
+        A still is a clip in which nothing moves: its own small version stands for the neighbours.
+        """
         hr, lr = (None if frames is None else frames.to(self.device) for frames in (hr, lr))
+        if hr is not None and lr is None and hr.dim() == 5:
+            lr = still_neighbours(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
         return self.model.encode_video(hr, lr)
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:

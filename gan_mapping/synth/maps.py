@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from vl_backbone.pretraining.maps import MapSample
 
 BATCH = 8
 PARTS = ("high", "middle", "low")
-# Rows [start, stop) -> hr uint8 [n, 3, H, W] and lr uint8 [n, N, 3, h, w] (None for still pictures).
-ReadFrames = Callable[[int, int], tuple[Tensor, Tensor | None]]
+# Rows [start, stop) -> hr uint8 [n, 3, H, W] and lr [n, N, 3, h, w] in 0..255; N is 1 for still pictures.
+ReadFrames = Callable[[int, int], tuple[Tensor, Tensor]]
 
 
 @torch.inference_mode()
@@ -35,12 +36,9 @@ def map_shards(count: int, read: ReadFrames, model: HDVILA, folder: Path) -> Ite
                 hr, lr = read(first, min(first + BATCH, stop))
                 maps = model.trunk_maps(hr, lr)
                 for part in PARTS:
-                    tensor = getattr(maps, part)
-                    if tensor is not None:
-                        rows.setdefault(part, []).append(tensor.half().cpu().numpy())
+                    rows.setdefault(part, []).append(getattr(maps, part).half().cpu().numpy())
             for part in reversed(PARTS):
-                if part in rows:
-                    save_array(part_file(folder, part, shard), np.concatenate(rows[part]))
+                save_array(part_file(folder, part, shard), np.concatenate(rows[part]))
         yield shard
 
 
@@ -49,17 +47,27 @@ def part_file(folder: Path, part: str, shard: int) -> Path:
     return folder / f"{part}-{shard:03d}.npy"
 
 
+@dataclass(frozen=True)
+class Wording:
+    """What may be said of a clip; see `MapSample` for the last two."""
+
+    captions: Sequence[str]
+    backwards: Sequence[str] = ()
+    telling: Collection[str] = ()
+
+
 class StoredMaps(Dataset[MapSample]):
     """The chosen rows of a folder of `map_shards`, with their captions.
 
-    rows: numbers of pictures or clips; captions: of each of these rows. still: read the HR part alone.
+    rows: numbers of pictures or clips; wordings: of each of these rows. frames: how many LR neighbours a sample has;
+    a still picture's one is repeated.
     """
 
-    def __init__(self, folder: Path, rows: Sequence[int], captions: Sequence[Sequence[str]], *, still: bool) -> None:
+    def __init__(self, folder: Path, rows: Sequence[int], wordings: Sequence[Wording], frames: int = 3) -> None:
         self.folder = folder
         self.rows = list(rows)
-        self.captions = captions
-        self.parts = PARTS[:1] if still else PARTS
+        self.wordings = wordings
+        self.frames = frames
         self._open: dict[tuple[str, int], np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -67,8 +75,11 @@ class StoredMaps(Dataset[MapSample]):
 
     def __getitem__(self, index: int) -> MapSample:
         shard, row = divmod(self.rows[index], SHARD)
-        arrays = {part: self._array(part, shard)[row] for part in self.parts}
-        return MapSample(arrays["high"], arrays.get("middle"), arrays.get("low"), self.captions[index])
+        high, middle, low = (self._array(part, shard)[row] for part in PARTS)
+        words = self.wordings[index]
+        if len(low) == 1:
+            low = np.repeat(low, self.frames, axis=0)
+        return MapSample(high, middle, low, words.captions, words.backwards, words.telling)
 
     def _array(self, part: str, shard: int) -> np.ndarray:
         if (part, shard) not in self._open:

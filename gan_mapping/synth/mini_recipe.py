@@ -1,34 +1,39 @@
 """Pre-training HD-VILA-mini on generated faces: stills, then clips, then masked words. Resumable at every step.
 
-Stage 1 (contrastive, equation 4) first on redrawn still faces with the HR branch alone, then on FDVD-synth clips
-with both branches; stage 2 (masked words, equation 5) on the clips with everything of stage 1 frozen.
+Stage 1 (contrastive, equation 4) first on redrawn still faces, then on FDVD-synth clips, played forwards and
+backwards, and as many stills; stage 2 (masked words, equation 5) on the same with everything of stage 1 frozen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import ConcatDataset, Subset
 
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
 from fdvd.captions import describe, facts_of
+from fdvd.captions.checker import states
+from fdvd.captions.facts import MOTIONS
 from fdvd.dataset import ClipDataset
-from fdvd.sources import open_dataset
+from fdvd.packed import MANIFEST
+from fdvd.sources import open_dataset, read_manifest
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.synth.maps import StoredMaps, map_shards
+from gan_mapping.synth.maps import StoredMaps, Wording, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
+from gan_mapping.synth.walks import backwards
 from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
 from vl_backbone.errors import UsageError
-from vl_backbone.hdvila.mini import initialise_mini
+from vl_backbone.hdvila.mini import initialise_mini, still_neighbours
 from vl_backbone.hdvila.model import HDVILA
-from vl_backbone.pretraining.data import Tokenizer
+from vl_backbone.pretraining.data import SampleSource, Tokenizer
 from vl_backbone.pretraining.loop import FitConfig, RunConfig, fit
-from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords
+from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords, MapSample
 from vl_backbone.pretraining.masking import MaskingConfig
 from vl_backbone.pretraining.optim import OptimizerConfig
 
@@ -43,7 +48,7 @@ class MiniRecipe:
 
     *_steps, *_batch: length of the three runs. learning_rate: of text layers and projections; grid_rate: of the
     grid encoders; hybrid_rate: of the hybrid Transformer; words_rate: of stage 2. frozen_text_layers: of MiniLM's
-    six.
+    six. precision: "bf16" is faster on processors and GPUs that have it.
     """
 
     still_faces: int = 8500
@@ -60,10 +65,13 @@ class MiniRecipe:
     frozen_text_layers: int = 5
     save_every: int = 50
     seed: int = 0
+    precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "precision":
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise UsageError(f"{field.name} must be a number of 0 or more, got {value!r}.")
 
@@ -81,21 +89,25 @@ def pretrain_mini(
     clips = open_dataset(clips_folder)
     model = initialise_mini(*bases, stage=1)
     stills = still_maps(recipe, generator, model, work, say)
-    hybrid = clip_maps(clips, model, work, say)
-    collate = MapCollator(tokenizer)
     _standardise_channels(model, stills)
-    figures: dict[str, Any] = {"still_faces": len(stills), "clips": len(hybrid)}
+    figures: dict[str, Any] = {"still_faces": len(stills)}
 
-    run = MapContrastive(model, ("hr",), recipe.frozen_text_layers)
-    _fit(recipe, "stills", run, stills, collate, recipe.still_steps, recipe.still_batch, work, say, figures)
+    run = MapContrastive(model, ("both", "hr"), recipe.frozen_text_layers)
+    plain = MapCollator(tokenizer)
+    _fit(recipe, "stills", run, stills, plain, recipe.still_steps, recipe.still_batch, work, say, figures)
+    moving = clip_maps(clips, read_manifest(clips_folder / MANIFEST), model, work, say)
+    figures["clips"] = len(moving)
+    # The stills among the clips keep what was learned of faces from being learned away.
+    mixed: ConcatDataset[MapSample] = ConcatDataset([moving, Subset(stills, range(min(len(stills), len(moving))))])
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
-    _fit(recipe, "clips", run, hybrid, collate, recipe.clip_steps, recipe.clip_batch, work, say, figures)
+    both_ways = MapCollator(tokenizer, backwards=True)
+    _fit(recipe, "clips", run, mixed, both_ways, recipe.clip_steps, recipe.clip_batch, work, say, figures)
 
     joint = initialise_mini(*bases, stage=2)
     joint.load_state_dict({**joint.state_dict(), **model.state_dict()})
     words = MapMaskedWords(joint, "both")
     masked = MapCollator(tokenizer, MaskingConfig())
-    _fit(recipe, "words", words, hybrid, masked, recipe.word_steps, recipe.word_batch, work, say, figures)
+    _fit(recipe, "words", words, mixed, masked, recipe.word_steps, recipe.word_batch, work, say, figures)
     return joint.eval(), figures
 
 
@@ -103,7 +115,7 @@ def _fit(
     recipe: MiniRecipe,
     name: str,
     objective: MapContrastive | MapMaskedWords,
-    source: StoredMaps,
+    source: SampleSource,
     collate: MapCollator,
     steps: int,
     batch: int,
@@ -115,7 +127,9 @@ def _fit(
     optimizer = OptimizerConfig(
         learning_rate=rate, cnn_learning_rate=recipe.grid_rate, timesformer_learning_rate=recipe.hybrid_rate
     )
-    run = RunConfig(steps=steps, batch_size=batch, seed=recipe.seed, save_every=recipe.save_every)
+    run = RunConfig(
+        steps=steps, batch_size=batch, seed=recipe.seed, save_every=recipe.save_every, precision=recipe.precision
+    )
     last: dict[str, float] = {}
 
     def report(progress: Any) -> None:
@@ -138,19 +152,20 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
         pictures.append(np.load(path, mmap_mode="r"))
         say(f"drawn: {path.name}")
 
-    def read(first: int, last: int) -> tuple[Tensor, None]:
+    def read(first: int, last: int) -> tuple[Tensor, Tensor]:
         rows = np.stack([pictures[i // SHARD][i % SHARD] for i in range(first, last)])
-        return torch.from_numpy(rows).permute(0, 3, 1, 2), None
+        hr = torch.from_numpy(rows).permute(0, 3, 1, 2)
+        return hr, still_neighbours(hr, frames=1)
 
     for shard in map_shards(len(faces), read, model, work / "stills"):
         say(f"seen: stills {shard:03d}")
     probes = fit_fact_probes(generator)
-    captions = []
+    words = []
     for face, w in zip(faces, latents, strict=True):
         row = labels.get(face.seed)
-        captions.append(describe(probes.certain(w) if row is None else facts_of(row), face.seed))
-    rows = [i for i, face in enumerate(faces) if face.seed not in HELD_OUT_SEEDS and captions[i]]
-    return StoredMaps(work / "stills", rows, [captions[i] for i in rows], still=True)
+        words.append(Wording(describe(probes.certain(w) if row is None else facts_of(row), face.seed)))
+    rows = [i for i, face in enumerate(faces) if face.seed not in HELD_OUT_SEEDS and words[i].captions]
+    return StoredMaps(work / "stills", rows, [words[i] for i in rows])
 
 
 def still_faces(count: int) -> list[FaceSeed]:
@@ -159,7 +174,9 @@ def still_faces(count: int) -> list[FaceSeed]:
     return plan_faces(labelled, count - len(labelled))
 
 
-def clip_maps(clips: ClipDataset, model: HDVILA, work: Path, say: Say) -> StoredMaps:
+def clip_maps(
+    clips: ClipDataset, records: Sequence[Mapping[str, Any]], model: HDVILA, work: Path, say: Say
+) -> StoredMaps:
     """Stores the maps of all clips of FDVD-synth; the result holds those of its training split."""
 
     def read(first: int, last: int) -> tuple[Tensor, Tensor]:
@@ -170,7 +187,15 @@ def clip_maps(clips: ClipDataset, model: HDVILA, work: Path, say: Say) -> Stored
     for shard in map_shards(len(clips), read, model, work / "clips"):
         say(f"seen: clips {shard:03d}")
     rows = [i for i in range(len(clips)) if clips.clips[i].split == "train"]
-    return StoredMaps(work / "clips", rows, [clips.clips[i].captions for i in rows], still=False)
+    return StoredMaps(work / "clips", rows, [wording_of(records[i]) for i in rows])
+
+
+def wording_of(record: Mapping[str, Any]) -> Wording:
+    """What may be said of a clip of the manifest, and of the same clip played backwards."""
+    captions = record["captions"]
+    reverse = describe(backwards(record["facts"]), record["seed"])
+    told = frozenset(text for text in (*captions, *reverse) if states(text) & set(MOTIONS))
+    return Wording(captions, reverse, told) if told & set(captions) and told & set(reverse) else Wording(captions)
 
 
 @torch.no_grad()

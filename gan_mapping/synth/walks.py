@@ -6,6 +6,7 @@ Left and right are the viewer's. Everything follows from the clip's number, so a
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
-from fdvd.captions.facts import MOUTH, POSE
+from fdvd.captions.facts import MOTIONS, MOUTH, POSE
 from gan_mapping.synth.probes import Axis
 
 FIRST_UNLABELLED = 100_000
@@ -41,6 +42,21 @@ _UNSETTLED: dict[str, frozenset[str]] = {
     "smile": frozenset({*MOUTH, "cheekbones", "narrow_eyes"}),
     "mouth": frozenset(MOUTH) - {"smile", "no_smile"},
 }
+# What a movement is when the clip is played backwards.
+_BACKWARDS = {
+    "turns_left": "turns_right",
+    "starts_smile": "stops_smile",
+    "opens_mouth": "closes_mouth",
+}
+_BACKWARDS |= {after: before for before, after in _BACKWARDS.items()}
+
+
+def backwards(facts: Collection[str]) -> frozenset[str]:
+    """The facts of the clip played backwards; empty where nothing moves or that movement has no name."""
+    moves = {fact for fact in facts if fact in MOTIONS}
+    if not moves & set(_BACKWARDS) or not moves <= {*_BACKWARDS, "slight_turn"}:
+        return frozenset()
+    return frozenset(_BACKWARDS.get(fact, fact) for fact in facts)
 
 
 @dataclass(frozen=True)

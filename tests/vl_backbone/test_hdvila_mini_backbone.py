@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fdvd.alignment import FaceFrame
 from fdvd.detection import load_detector
@@ -32,6 +33,18 @@ def test_stills_and_clips_have_the_protocol_s_shapes(backbone: Backbone) -> None
             video = backbone.encode_video(*given)
             assert video.grid.shape == (1, 1, 8, 8, 384)
             assert torch.allclose(video.embedding.norm(dim=1), torch.ones(1), atol=1e-5)
+
+
+def test_a_still_is_a_clip_in_which_nothing_moves(backbone: Backbone) -> None:
+    hr = torch.rand(1, 1, 3, 512, 512) * 255
+    small = F.avg_pool2d(hr[:, 0], 4)[:, None, None].repeat(1, 1, 3, 1, 1, 1)
+    with torch.inference_mode():
+        still, clip = (
+            backbone.encode_video(hr),
+            backbone.encode_video(hr, small),
+        )
+    assert torch.allclose(still.grid, clip.grid, atol=1e-5)
+    assert torch.allclose(still.embedding, clip.embedding, atol=1e-5)
 
 
 def test_it_reads_the_bundled_portrait(backbone: Backbone) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vl_backbone.efficientnet import without_classifier
@@ -20,6 +21,7 @@ from vl_backbone.hdvila.model import HDVILA, build_hdvila
 from vl_backbone.hdvila.trunks import Lite0Trunk
 
 HR_SIZE, LR_SIZE = 512, 128
+LR_FRAMES = 3
 MINI_FIELDS: dict[str, Any] = {
     "trunk": "efficientnet_lite0",
     "hidden_size": 384,
@@ -70,6 +72,11 @@ def initialise_mini(
         if stage == 2:
             model.transformer.cls.predictions.decoder.weight.copy_(bert.embeddings.word_embeddings.weight)
     return model
+
+
+def still_neighbours(hr: Tensor, frames: int = LR_FRAMES) -> Tensor:
+    """Frames hr [C, 3, H, W] in 0..255 as clips in which nothing moves: lr [C, frames, 3, H / 4, W / 4], float."""
+    return F.avg_pool2d(hr.float(), HR_SIZE // LR_SIZE)[:, None].expand(-1, frames, -1, -1, -1)
 
 
 def _blocks_of(trunk: Lite0Trunk, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ pre-training.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +31,18 @@ SENTENCES_PER_CAPTION = (1, 1, 2, 3, 5)
 
 @dataclass(frozen=True)
 class MapSample:
-    """Stored maps of one clip, without a batch dimension (see `TrunkMaps`), and sentences that are true of it."""
+    """Stored maps of one clip, without a batch dimension (see `TrunkMaps`), and sentences that are true of it.
+
+    backwards: sentences that are true of the clip played backwards, none where that is nothing to be told.
+    telling: those sentences of both that tell which way it is played.
+    """
 
     high: np.ndarray
     middle: np.ndarray | None
     low: np.ndarray | None
     captions: Sequence[str]
+    backwards: Sequence[str] = ()
+    telling: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -44,29 +50,45 @@ class MapCollator:
     """Drawn MapSamples -> a batch: high, middle, low (where all have them), input_ids, attention_mask, labels.
 
     Each sample gets a random paragraph of one to five of its sentences, drawn from its own seed. masking: adds labels.
+    backwards: adds `backwards` [M], the rows that can be played backwards, and their M texts behind the B others;
+    both texts of such a clip then tell the direction.
     """
 
     tokenizer: Tokenizer
     masking: MaskingConfig | None = None
+    backwards: bool = False
 
     def __call__(self, drawn: Sequence[Drawn]) -> Batch:
-        texts = []
-        for d in drawn:
-            rng = random.Random(d.seed)
-            count = min(rng.choice(SENTENCES_PER_CAPTION), len(d.sample.captions))
-            texts.append(" ".join(rng.sample(list(d.sample.captions), count)))
+        rngs = [random.Random(d.seed) for d in drawn]
+        rows = [i for i, d in enumerate(drawn) if self.backwards and d.sample.backwards]
+        texts = [
+            _paragraph(d.sample.captions, d.sample.telling if i in rows else (), rngs[i]) for i, d in enumerate(drawn)
+        ]
+        texts += [_paragraph(drawn[i].sample.backwards, drawn[i].sample.telling, rngs[i]) for i in rows]
         input_ids, attention_mask = self.tokenizer(texts)
         batch = {
             "high": _stack([d.sample.high for d in drawn]),
             "input_ids": input_ids,
             "attention_mask": attention_mask,
         }
+        if rows:
+            batch["backwards"] = torch.tensor(rows)
         for part in ("middle", "low"):
             if all(getattr(d.sample, part) is not None for d in drawn):
                 batch[part] = _stack([getattr(d.sample, part) for d in drawn])
         if self.masking:
             hide_words(batch, [d.seed for d in drawn], self.tokenizer.special_tokens, self.masking)
         return batch
+
+
+def _paragraph(captions: Sequence[str], telling: Collection[str], rng: random.Random) -> str:
+    """One to five of the captions in random order, one of them among `telling` where any is."""
+    count = min(rng.choice(SENTENCES_PER_CAPTION), len(captions))
+    first = [text for text in captions if text in telling]
+    chosen = [rng.choice(first)] if first else []
+    chosen += rng.sample([text for text in captions if text not in chosen], count - len(chosen))
+    rng.shuffle(chosen)
+    return " ".join(chosen)
 
 
 def encode_maps(model: HDVILA, batch: Batch, view: str) -> VideoFeatures:
@@ -83,7 +105,9 @@ def encode_maps(model: HDVILA, batch: Batch, view: str) -> VideoFeatures:
 class MapContrastive(nn.Module):
     """Stage 1 on stored maps; the mean of the contrastive losses of every view in `views` with the same sentences.
 
-    Training single views beside the hybrid keeps still pictures (HR only) and thumbnails (LR only) usable.
+    Training single views beside the hybrid keeps the HR frame alone and thumbnails (LR only) usable. A batch with
+    `backwards` holds those clips a second time, played backwards and described as such: everything but the movement
+    is equal, so each is the other's hardest wrong partner.
     frozen_text_layers: the word pieces and so many of the lowest text layers stay as they were.
     """
 
@@ -112,12 +136,15 @@ class MapContrastive(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """A batch of MapCollator -> loss; accuracy of each view: how often a sentence is closest to its own clip."""
         text = self.model.encode_text(batch["input_ids"], batch["attention_mask"]).embedding
-        text = gather_features(text)
         losses, figures = [], {}
         for view in self.views:
-            video = gather_features(encode_maps(self.model, batch, view).embedding)
-            losses.append(self.loss(video, text))
-            best = similarity(video, text).argmax(dim=1)
+            video = encode_maps(self.model, batch, view).embedding
+            if "backwards" in batch and view != "hr":
+                video = torch.cat((video, encode_maps(self.model, _played_backwards(batch), view).embedding))
+            # The HR frame is the same both ways and can only belong to the first B texts.
+            video, partners = gather_features(video), gather_features(text[: len(video)])
+            losses.append(self.loss(video, partners))
+            best = similarity(video, partners).argmax(dim=1)
             figures[f"accuracy_{view}"] = (best == torch.arange(len(best), device=best.device)).float().mean()
         return {"loss": torch.stack(losses).mean(), **figures}
 
@@ -157,6 +184,15 @@ class MapMaskedWords(nn.Module):
         asked = sum_over_processes(count).clamp(min=1)
         correct = sum_over_processes(masked_correct(logits, labels))
         return {"loss": total * process_count() / asked, "accuracy": correct / asked}
+
+
+def _played_backwards(batch: Batch) -> Batch:
+    rows = batch["backwards"]
+    return {
+        "high": batch["high"][rows],
+        "middle": batch["middle"][rows],
+        "low": batch["low"][rows].flip(1),
+    }
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.probes import PSI, Probes
-from gan_mapping.synth.walks import MOVES, Walk, latents_along, walk_of
+from gan_mapping.synth.walks import MOVES, Walk, backwards, latents_along, walk_of
 from gan_mapping.training.bank import FaceSeed, latents_of
 
 
@@ -74,3 +74,11 @@ def test_what_moves_is_no_longer_said_of_the_face() -> None:
             assert {"look_left", "look_right", "frontal"} <= here.unsettled
         if "smile" in here.path:
             assert {"smile", "no_smile", "broad_smile", "mouth_closed"} <= here.unsettled
+
+
+def test_backwards_tells_what_the_clip_shows_when_it_is_turned_round() -> None:
+    assert backwards({"female", "turns_left", "slight_turn"}) == {"female", "turns_right", "slight_turn"}
+    assert backwards({"starts_smile", "turns_right"}) == {"stops_smile", "turns_left"}
+    assert backwards(backwards({"opens_mouth", "old"})) == {"opens_mouth", "old"}
+    for facts in (set[str](), {"male"}, {"keeps_still", "male"}, {"turns_to_camera"}):
+        assert backwards(facts) == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vl_backbone.errors import UsageError, WeightsError
 from vl_backbone.hdvila.mini import initialise_mini, mini_config
 from vl_backbone.hdvila.mini_weights import load_mini, save_mini, trained_names
 from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.pretraining.contrastive import contrastive_loss
 from vl_backbone.pretraining.data import Drawn
 from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords, MapSample, encode_maps
 from vl_backbone.pretraining.masking import MaskingConfig, SpecialTokens
@@ -102,6 +104,33 @@ def test_captions_are_paragraphs_that_depend_on_the_seed_alone(frames: tuple[tor
     assert torch.equal(collate(drawn)["input_ids"], collate(drawn)["input_ids"])
     lengths = {int(collate([Drawn(drawn[0].sample, seed)])["attention_mask"].sum()) for seed in range(30)}
     assert len(lengths) > 3
+
+
+def test_a_clip_played_backwards_is_a_pair_of_its_own(frames: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = tiny(1).eval()
+    drawn = stored(model, frames)
+    clip = dataclasses.replace(drawn[1].sample, backwards=("20 21", "22"), telling=("6 7", "20 21"))
+    drawn[1] = Drawn(clip, 8)
+    collate = MapCollator(Digits(), backwards=True)
+    for seed in range(20):
+        batch = collate([drawn[0], Drawn(clip, seed)])
+        assert batch["backwards"].tolist() == [1] and len(batch["input_ids"]) == 3
+        words = [set(row.tolist()) for row in batch["input_ids"]]
+        assert {6, 7} <= words[1] and {20, 21} <= words[2]  # both tell the direction, whatever else is drawn
+    batch = collate(drawn)
+    objective = MapContrastive(model, ("both", "lr", "hr")).eval()
+    with torch.no_grad():
+        found = objective(batch)["loss"]
+        text = model.encode_text(batch["input_ids"], batch["attention_mask"]).embedding
+        turned = frames[1][1:2].flip(2)
+        videos = {
+            "both": (model.encode_video(*frames), model.encode_video(frames[0][1:2], turned)),
+            "lr": (model.encode_video(None, frames[1]), model.encode_video(None, turned)),
+        }
+        losses = [contrastive_loss(torch.cat([v.embedding for v in pair]), text) for pair in videos.values()]
+        losses.append(contrastive_loss(model.encode_video(frames[0]).embedding, text[:3]))
+    assert torch.allclose(found, torch.stack(losses).mean(), atol=1e-4)
+    assert "backwards" not in MapCollator(Digits())(drawn)
 
 
 def test_frozen_text_layers_get_no_gradient() -> None:
