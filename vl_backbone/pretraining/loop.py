@@ -20,7 +20,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from vl_backbone.errors import InputError, UsageError
+from vl_backbone.pretraining.averaging import WeightAverage
+from vl_backbone.pretraining.checks import Checker, Watch
 from vl_backbone.pretraining.data import Batch, BatchOrder, Drawn, Fetched, Fetcher, SampleSource, SeededDataset
+from vl_backbone.pretraining.logs import RunLog
 from vl_backbone.pretraining.optim import (
     AdamWDecayAfter,
     OptimizerConfig,
@@ -30,12 +33,12 @@ from vl_backbone.pretraining.optim import (
     set_learning_rates,
 )
 from vl_backbone.pretraining.seeds import STEPS, derived_seed, seed_everything
-from vl_backbone.pretraining.state import append_line, cut_log, load_state, save_state
+from vl_backbone.pretraining.state import load_state, save_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-STATE_FILE, LOG_FILE = "state.safetensors", "log.jsonl"
+STATE_FILE = "state.safetensors"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class RunConfig:
 
     accumulate: so many batches make one step (contrastive pairs meet only within one batch). save_every, log_every:
     in steps. workers: processes that read data. precision: "bf16" computes the networks in bfloat16.
+    ema_decay: above 0, checks and the final weights are a moving average of the weights (`WeightAverage`).
+    check_every: steps between checks of held-out samples, where the recipe has them; 0 for none. patience: so many
+    checks in a row without a better one end the run; 0 for never.
     """
 
     epochs: int = 1
@@ -56,6 +62,9 @@ class RunConfig:
     save_every: int = 500
     log_every: int = 10
     tensorboard: bool = False
+    ema_decay: float = 0.0
+    check_every: int = 0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "save_every", "log_every"):
@@ -63,6 +72,8 @@ class RunConfig:
                 raise UsageError(f"{name} must be 1 or more, got {getattr(self, name)}.")
         if (self.steps is not None and self.steps < 1) or self.workers < 0 or self.seed < 0:
             raise UsageError("steps must be 1 or more; workers and seed must not be negative.")
+        if not 0 <= self.ema_decay < 1 or self.check_every < 0 or self.patience < 0:
+            raise UsageError("ema_decay must lie in [0, 1); check_every and patience must not be negative.")
 
 
 @dataclass(frozen=True)
@@ -99,14 +110,17 @@ def fit(
     report: Report | None = None,
     say: Say | None = None,
     accelerator: Accelerator | None = None,
+    checker: Checker | None = None,
 ) -> int:
     """Trains `objective.model` in place until the last step, which it returns.
 
     objective: a module with the network as `.model` whose forward takes a batch and gives {"loss": scalar, ...}.
     source: any dataset; collate: drawn samples to a batch. folder: for the state and the log; a state in it is
     gone on from. settings: text of further settings that a resumed run must share. Several machines must share
-    `folder`. Raises UsageError for impossible settings and when the loss is no longer a number, InputError
-    when no sample can be read.
+    `folder`. checker: looks at held-out samples before the first step, every config.run.check_every steps and at
+    the end, on the main process; the model then ends with the weights of the best check, else with the averaged ones
+    where an average is kept, else with the last (in the main process). Raises UsageError for impossible settings and
+    when the loss is no longer a number, InputError when no sample can be read.
     """
     accelerator = accelerator or make_accelerator(config.run.precision)
     run = config.run
@@ -116,19 +130,27 @@ def fit(
     network = objective.model
     assert isinstance(network, nn.Module)
     optimizer = build_optimizer(network.named_parameters(), config.optimizer)
+    average = WeightAverage(network, run.ema_decay) if run.ema_decay else None
     fingerprint = _fingerprint(config, total, len(source), settings)
-    done = _resume(accelerator, folder, network, optimizer, fingerprint)
+    done = _resume(accelerator, folder, network, optimizer, fingerprint, average)
     if done and say and accelerator.is_main_process:
         say(f"Going on after step {done} of {total}.")
     wrapped = accelerator.prepare(objective)
     batches = _fetch(source, collate, order, run, done, total)
     complained: set[str] = set()
-    with _Log(folder, run, accelerator, done) as log:
+    with RunLog(folder, run.log_every, run.tensorboard, accelerator.is_main_process, done) as log:
+        watch = Watch(accelerator, network, average, checker if run.check_every else None, log)
+        watch.begin(folder, run.check_every, run.patience, done)
         for step in range(done + 1, total + 1):
+            if watch.stopped:
+                break
+            done = step
             epoch = order.epoch_of((step - 1) * run.accumulate)
             factor = schedule_factor(step, total, config.schedule, epoch)
             set_learning_rates(optimizer, factor)
             figures, complaints = _step(accelerator, wrapped, optimizer, batches, config, step)
+            if average:
+                average.update(network, step)
             for complaint in complaints - complained:
                 if say:
                     say(f"Left out: {complaint}")
@@ -136,15 +158,19 @@ def fit(
             figures["learning_rate"] = config.optimizer.learning_rate * factor
             if not math.isfinite(figures["loss"]):
                 raise UsageError(f"The loss is {figures['loss']} at step {step}; lower the learning rate.")
-            progress = Progress(step, total, epoch, figures)
-            log.write(progress)
+            log.write(step, epoch, figures, last=step == total)
             if report and accelerator.is_main_process:
-                report(progress)
-            if step % run.save_every == 0 or step == total:
+                report(Progress(step, total, epoch, figures))
+            watch.after(step, last=step == total)
+            if step % run.save_every == 0 or step == total or watch.stopped:
                 if accelerator.is_main_process:
-                    save_state(folder / STATE_FILE, network, optimizer, step, fingerprint)
+                    averaged = average.tensors if average else None
+                    save_state(folder / STATE_FILE, network, optimizer, step, fingerprint, averaged)
                 accelerator.wait_for_everyone()
-    return total
+    if watch.stopped and say and accelerator.is_main_process:
+        say(f"Stopped after step {done} of {total}: the last {run.patience} checks were no better.")
+    watch.finish()
+    return done
 
 
 def make_accelerator(precision: str = "no", cpu: bool = False) -> Accelerator:
@@ -219,7 +245,12 @@ def _fetch(
 
 
 def _resume(
-    accelerator: Accelerator, folder: Path, network: nn.Module, optimizer: AdamWDecayAfter, fingerprint: str
+    accelerator: Accelerator,
+    folder: Path,
+    network: nn.Module,
+    optimizer: AdamWDecayAfter,
+    fingerprint: str,
+    average: WeightAverage | None,
 ) -> int:
     from accelerate.utils import gather_object
 
@@ -228,48 +259,15 @@ def _resume(
     found = path.exists()
     if accelerator.num_processes > 1 and len(set(gather_object([found]))) > 1:
         raise UsageError(f"{path} is not there for all processes; all machines must share the output folder.")
-    return load_state(path, network, optimizer, fingerprint) if found else 0
+    averaged = average.tensors if average else None
+    return load_state(path, network, optimizer, fingerprint, averaged) if found else 0
 
 
 def _fingerprint(config: FitConfig, total: int, samples: int, settings: str) -> str:
     """A hash of what a resumed run must share; how often it saves or logs and how many workers read may change."""
     run = config.run
     shared: list[Any] = [total, samples, settings, run.batch_size, run.accumulate, run.precision, run.seed]
+    # States of runs without these, from before there were any, stay good.
+    shared += [[run.ema_decay, run.check_every, run.patience]] if run.ema_decay or run.check_every else []
     text = json.dumps([*shared, repr(config.optimizer), repr(config.schedule)])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class _Log:
-    """log.jsonl, and tensorboard's event files where wanted, written by the main process only."""
-
-    def __init__(self, folder: Path, run: RunConfig, accelerator: Accelerator, done: int) -> None:
-        self.path, self.every = folder / LOG_FILE, run.log_every
-        self.active = accelerator.is_main_process
-        self.board: Any = None
-        if self.active:
-            cut_log(self.path, done)
-            if run.tensorboard:
-                self.board = _summary_writer(folder / "tensorboard", done + 1)
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.board:
-            self.board.close()
-
-    def write(self, progress: Progress) -> None:
-        if not self.active or (progress.step % self.every and progress.step != progress.total):
-            return
-        append_line(self.path, {"step": progress.step, "epoch": progress.epoch, **progress.figures})
-        for name, value in progress.figures.items():
-            if self.board:
-                self.board.add_scalar(name, value, progress.step)
-
-
-def _summary_writer(folder: Path, first: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise UsageError("tensorboard: true needs tensorboard: pip install 'vilaface[train]'.") from None
-    return SummaryWriter(str(folder), purge_step=first)

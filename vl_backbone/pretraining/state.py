@@ -7,12 +7,13 @@ No generator states are kept, because none are carried over: every sample and ev
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vl_backbone.assets.files import explain_os_errors, partial_file
@@ -23,9 +24,20 @@ FORMAT = "vilaface-training-state-1"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def save_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, step: int, fingerprint: str) -> None:
-    """Writes everything that `load_state` needs; fingerprint: of the settings that a resumed run must share."""
+def save_state(
+    path: Path,
+    model: nn.Module,
+    optimizer: AdamWDecayAfter,
+    step: int,
+    fingerprint: str,
+    average: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Writes everything that `load_state` needs; fingerprint: of the settings that a resumed run must share.
+
+    average: averaged weights by name, where a run keeps some.
+    """
     tensors = {f"model/{name}": tensor for name, tensor in _named_tensors(model).items()}
+    tensors |= {f"average/{name}": tensor for name, tensor in (average or {}).items()}
     for name, state in _named_states(optimizer).items():
         tensors |= {f"{moment}/{name}": state[moment] for moment in MOMENTS if moment in state}
     metadata = {"format": FORMAT, "step": str(step), "fingerprint": fingerprint}
@@ -33,8 +45,14 @@ def save_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, step: i
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial, metadata)
 
 
-def load_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, fingerprint: str) -> int:
-    """Puts a saved state back, in place, and returns how many steps were done.
+def load_state(
+    path: Path,
+    model: nn.Module,
+    optimizer: AdamWDecayAfter,
+    fingerprint: str,
+    average: Mapping[str, Tensor] | None = None,
+) -> int:
+    """Puts a saved state back, in place, and returns how many steps were done; average as in `save_state`.
 
     Raises UsageError when the file is damaged, or belongs to a run with other settings or another model.
     """
@@ -55,7 +73,30 @@ def load_state(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, fingerp
             raise
         raise UsageError(f"{path} is damaged ({error}); move it away to start anew.") from None
     _restore(path, model, optimizer, tensors, step)
+    for name, tensor in (average or {}).items():
+        tensor.copy_(tensors[f"average/{name}"])
     return step
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """The model's weights alone."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _named_tensors(model).items()}
+    with explain_os_errors(f"Writing {path}"), partial_file(path) as partial:
+        save_file(tensors, partial)
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Puts back what `save_weights` wrote; UsageError when it is damaged or of another model."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"{path} is damaged ({error}); start the run anew.") from None
+    weights = _named_tensors(model)
+    if {name: t.shape for name, t in tensors.items()} != {name: t.shape for name, t in weights.items()}:
+        raise UsageError(f"{path} belongs to another model.")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            tensor.copy_(tensors[name])
 
 
 def _restore(path: Path, model: nn.Module, optimizer: AdamWDecayAfter, tensors: dict[str, Tensor], step: int) -> None:
