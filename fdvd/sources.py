@@ -1,4 +1,4 @@
-"""Where clips come from: packed blocks (FDVD-synth), video clips (FDVD), folders of still faces."""
+"""Where clips come from: packed blocks (FDVD-synth), video clips (FDVD), folders of still faces, captioned or not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fdvd.celebahq.folder import FaceFolder, open_folder
+from fdvd.captioned import CaptionedFace, is_captioned, read_captioned
+from fdvd.celebahq.folder import Face, open_folder
 from fdvd.dataset import Clip, ClipDataset
 from fdvd.images import load_photo
 from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS
@@ -29,6 +31,8 @@ _MEGAPIXELS = 64  # of one stored frame
 def open_dataset(root: str | os.PathLike[str], size: int = 512, lr_size: int = 128) -> ClipDataset:
     """What a folder holds, as clips: FDVD-synth (dataset.json), FDVD (manifest.jsonl), else a folder of faces.
 
+    Faces: with sentences beside them (see `fdvd.captioned`), as Multi-Modal CelebA-HQ has them, or plain.
+
     size, lr_size: sides of the frames that are cut on demand (FDVD) or scaled (stills); packed frames have their own.
     UsageError when the folder holds nothing of the kind.
     """
@@ -37,7 +41,9 @@ def open_dataset(root: str | os.PathLike[str], size: int = 512, lr_size: int = 1
         return PackedClips(folder)
     if (folder / MANIFEST).is_file():
         return VideoClips(folder, size, lr_size)
-    return StillFaces(open_folder(folder), size)
+    if is_captioned(folder):
+        return StillFaces(read_captioned(folder), size)
+    return StillFaces(open_folder(folder).faces, size)
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:
@@ -142,17 +148,16 @@ class VideoClips(ClipDataset):
 class StillFaces(ClipDataset):
     """A folder of aligned face pictures: one high-resolution frame each, no neighbours."""
 
-    def __init__(self, folder: FaceFolder, size: int = 512) -> None:
-        self.size, self._images = size, [face.image for face in folder.faces]
-        super().__init__(
-            [
-                Clip(face.id, face.split, face.captions, {name: float(yes) for name, yes in face.attributes.items()})
-                for face in folder.faces
-            ]
-        )
+    def __init__(self, faces: Sequence[Face] | Sequence[CaptionedFace], size: int = 512) -> None:
+        self.size, self._images = size, [face.image for face in faces]
+        super().__init__([Clip(face.id, face.split, face.captions, _attributes(face)) for face in faces])
 
     def pictures(self, index: int) -> Frames:
         return _scaled(load_photo(self._images[index]).rgb, self.size)[None], None, None
+
+
+def _attributes(face: Face | CaptionedFace) -> dict[str, float]:
+    return {name: float(yes) for name, yes in face.attributes.items()} if isinstance(face, Face) else {}
 
 
 def _scaled(picture: NDArray[np.uint8], side: int) -> Tensor:

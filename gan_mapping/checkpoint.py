@@ -34,10 +34,8 @@ class Mappers:
 
     def read(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Token states of sentences -> intents [B, A], exactly 0 for what a sentence does not speak of."""
-        words = attention_mask.clone()
         # The closing token frames the sentence; the mapper was trained without it.
-        words[torch.arange(len(words), device=words.device), attention_mask.sum(1) - 1] = 0
-        intents: Tensor = self.text(tokens, words)
+        intents: Tensor = self.text(tokens, without_closing_token(attention_mask))
         return intents
 
     def to(self, device: torch.device) -> Mappers:
@@ -45,6 +43,13 @@ class Mappers:
         for module in (self.vision, self.text, self.offset):
             module.to(device).eval().requires_grad_(False)
         return self
+
+
+def without_closing_token(attention_mask: Tensor) -> Tensor:
+    """[B, L] mask of padded sentences -> the same with each one's last token hidden."""
+    words = attention_mask.clone()
+    words[torch.arange(len(words), device=words.device), attention_mask.sum(1) - 1] = 0
+    return words
 
 
 def save_mappers(mappers: Mappers, path: Path) -> None:

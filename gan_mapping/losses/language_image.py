@@ -20,7 +20,7 @@ def directional_distance(edited: Tensor, source: Tensor, target: Tensor, neutral
 
 
 def matching_loss(video: Tensor, text: Tensor, temperature: float = NCE_TEMPERATURE) -> Tensor:
-    """In-batch NCE, scalar: embeddings (or differences of embeddings) [B, E], row i of one belongs to row i of the other.
+    """In-batch NCE, scalar: embeddings (or their differences) [B, E], row i of one belongs to row i of the other.
 
     The batches of all processes are joined. HD-VILA's own loss (arXiv 2111.10337, eq. 4) on unit vectors.
     """
