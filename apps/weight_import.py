@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GENERATOR = "stylegan2-ffhq"
 BACKBONE = "hdvila-official"
+CLIP = "clip"
 CONFIG_FILE = "config.json"
 Select = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor]"]
 
@@ -49,6 +50,8 @@ def import_weights(file: Path, name: str, store: WeightStore | None = None) -> I
         raise WeightsError(f"{file} does not exist or is no regular file.")
     if name == BACKBONE:
         return ImportedFile(_store_backbone(file, store), ())
+    if name == CLIP:
+        return ImportedFile(_store_clip(file, store), ())
     select = _selections().get(name)
     if select is not None:
         return ImportedFile(_store_tensors(file, name, store, select), ())
@@ -96,6 +99,16 @@ def _store_backbone(file: Path, store: WeightStore) -> Path:
         with explain_os_errors(f"Converting {file.name}"):
             convert_official(file, fields if "hidden_size" in fields else {}, converted)
         return store.import_file(converted, BACKBONE, file.name)
+
+
+def _store_clip(file: Path, store: WeightStore) -> Path:
+    """A CLIP in transformers' format; config.json and tokenizer.json lie beside its weights."""
+    from gan_mapping.losses.clip import convert_clip
+
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "clip.safetensors"
+        convert_clip(file, converted)
+        return store.import_file(converted, CLIP, file.name)
 
 
 def _selections() -> dict[str, Select]:

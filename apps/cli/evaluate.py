@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from apps.cli import evaluate_edits
 from apps.cli.common import (
     DebugOption,
     DeviceOption,
@@ -20,8 +21,11 @@ from apps.cli.common import (
     quiet_libraries,
     say,
 )
+from apps.cli.evaluate_clip import evaluate_clip
 
 evaluate_app = typer.Typer(help="Measure trained models.", no_args_is_help=True)
+evaluate_app.command("edits")(evaluate_edits.edits)
+evaluate_app.command("clip")(evaluate_clip)
 
 RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]
 WeightsOption = Annotated[

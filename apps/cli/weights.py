@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -35,11 +36,13 @@ def list_weights(
     """Every weight file: what it is for, its size, its licence, and whether it is here."""
     with exit_codes():
         store = WeightStore()
-        statuses = store.verify(_parts(preset) if preset is not None else None)
+        needed, optional = _parts(preset) if preset is not None else (None, [])
+        statuses = store.verify([*needed, *optional] if needed is not None else None)
         if as_json:
-            _write_json(statuses)
+            for status in statuses:
+                _write_json([status], {"optional": status.name in optional} if preset is not None else None)
         elif preset is not None:
-            _write_checklist(preset, statuses)
+            _write_checklist(preset, statuses, optional)
         else:
             _write_table(statuses)
 
@@ -102,10 +105,12 @@ def import_file(
                 say(note)
 
 
-def _parts(preset: str) -> list[str]:
+def _parts(name: str) -> tuple[list[str], list[str]]:
+    """What the preset needs, and what it can do without."""
     from gan_mapping.presets import load_preset
 
-    return list(load_preset(preset).parts)
+    preset = load_preset(name)
+    return list(preset.parts), list(preset.optional)
 
 
 def _write_json(statuses: list[WeightStatus], more: Mapping[str, object] | None = None) -> None:
@@ -138,16 +143,42 @@ def _write_table(statuses: list[WeightStatus]) -> None:
     Console().print(table)
 
 
-def _write_checklist(preset: str, statuses: list[WeightStatus]) -> None:
+def _write_checklist(preset: str, statuses: list[WeightStatus], optional: Collection[str]) -> None:
     """One paragraph a part: where from, how large, on what terms, and what to do when the link is dead."""
-    paper = Console(soft_wrap=True, highlight=False)
-    ready = sum(status.state is WeightState.READY for status in statuses)
-    paper.print(f"Preset {preset}: {ready} of {len(statuses)} parts are ready.")
+    paper = Console(highlight=False, soft_wrap=True)
+    needed = [status for status in statuses if status.name not in optional]
+    ready = sum(status.state is WeightState.READY for status in needed)
+    more = f", and {len(optional)} can be added" if optional else ""
+    paper.print(f"Preset {preset}: {ready} of {len(needed)} parts are ready{more}.")
     for status in statuses:
-        box = "x" if status.state is WeightState.READY else " "
-        size = f"{status.bytes / 1e6:.3g} MB" if status.bytes else "size depends on your training"
-        paper.print(f"\n\\[{box}] [bold]{status.name}[/bold]: {escape(status.purpose)} ({status.state}, {size})")
-        if status.state is not WeightState.READY:
-            paper.print(f"    get it: {escape(status.how)}")
-            paper.print(f"    not to be had? {escape(status.otherwise)}")
-        paper.print(f"    licence: {escape(status.licence)}. {escape(status.licence_note)}")
+        is_ready = status.state is WeightState.READY
+        note = ", optional" if status.name in optional else ""
+        style = _STATE_STYLES[status.state]
+        head = f"\n\\[{'x' if is_ready else ' '}] [bold]{status.name}[/bold] ({_size(status)}{note}): "
+        paper.print(f"{head}[{style}]{status.state}[/{style}]")
+        # What the user has to bring says where it is; the rest comes from a package.
+        source = status.how.removesuffix(f" Then run `{status.command}`.")
+        rows = {"what for": status.purpose, "from": status.origin if source == status.how else source}
+        if not is_ready:
+            rows |= {"get it": status.command, "no link?": status.otherwise}
+        rows["licence"] = f"{status.licence}. {status.licence_note}"
+        for label, text in rows.items():
+            if text:
+                paper.print(escape(_paragraph(label, text, paper.width)))
+
+
+def _paragraph(label: str, text: str, width: int) -> str:
+    """Text beside its label, wrapped for the terminal; a command stays whole, to be copied."""
+    indent = 14
+    room = max(40, min(width, 110) - indent)
+    lines = [text] if label == "get it" else textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"    {label:<{indent - 4}}" + ("\n" + " " * indent).join(lines)
+
+
+def _size(status: WeightStatus) -> str:
+    if not status.bytes:
+        return "size depends on your training"
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if status.bytes >= unit:
+            return f"{status.bytes / unit:.3g} {name}"
+    return f"{status.bytes} bytes"

@@ -19,6 +19,7 @@ class Preset:
     identity, perceptual: names for `losses.networks` of what judges a reconstruction.
     refine_steps: default number of refinement steps on a real photo.
     parts: every weight file it may need, by its name in the table of weights, in the order to get them.
+    optional: files of the same table that it can do without.
     """
 
     name: str
@@ -29,11 +30,12 @@ class Preset:
     perceptual: str
     refine_steps: int
     parts: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            wanted = {"refine_steps": int, "parts": tuple}.get(field.name, str)
+            wanted = {"refine_steps": int, "parts": tuple, "optional": tuple}.get(field.name, str)
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UsageError(f"Preset field {field.name!r} must be {wanted.__name__}, got {value!r}.")
         if self.refine_steps < 0:
@@ -51,8 +53,12 @@ def load_preset(name: str) -> Preset:
         raise UsageError(f"Unknown preset {name!r}; this version has {', '.join(preset_names())}.")
     values = yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
     known = {field.name for field in fields(Preset)}
+    if isinstance(values, dict):
+        values.setdefault("optional", [])
     if not isinstance(values, dict) or set(values) != known:
         raise UsageError(f"Preset {name!r} must have exactly the fields {', '.join(sorted(known))}.")
-    if not isinstance(values["parts"], list) or not all(isinstance(part, str) for part in values["parts"]):
-        raise UsageError(f"Preset {name!r}: parts must be a list of names.")
-    return Preset(**{**values, "parts": tuple(values["parts"])})
+    for field in ("parts", "optional"):
+        if not isinstance(values[field], list) or not all(isinstance(part, str) for part in values[field]):
+            raise UsageError(f"Preset {name!r}: {field} must be a list of names.")
+        values[field] = tuple(values[field])
+    return Preset(**values)

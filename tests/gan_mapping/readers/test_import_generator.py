@@ -113,14 +113,20 @@ def test_the_identity_network_can_be_imported(tmp_path: Path) -> None:
 
 def test_a_presets_parts_are_a_checklist() -> None:
     for preset in preset_names():
-        parts = load_preset(preset).parts
+        loaded = load_preset(preset)
+        parts = (*loaded.parts, *loaded.optional)
         result = call("list", "--preset", preset, "--json")
         rows = [json.loads(line) for line in result.stdout.splitlines()]
         assert result.exit_code == 0 and [row["name"] for row in rows] == list(parts)
-        assert all(row["licence"] and row["how"] and row["otherwise"] for row in rows)
+        assert all(row["licence"] and row["how"] and row["otherwise"] and row["origin"] for row in rows)
+        assert [row["name"] for row in rows if row["optional"]] == list(loaded.optional)
     rows = [json.loads(line) for line in call("list", "--preset", "paper", "--json").stdout.splitlines()]
     assert all(row["bytes"] for row in rows if row["name"] != "paper-mappers")
     text = call("list", "--preset", "paper").stdout
-    assert text.startswith("Preset paper: 0 of") and text.count("[ ]") == len(rows)
-    assert text.count("get it: ") == text.count("not to be had? ") == text.count("licence: ") == len(rows)
+    assert text.startswith("Preset paper: 0 of 10 parts") and text.count("[ ]") == len(rows) == 11
+    for label in ("what for", "from", "get it", "no link?", "licence"):
+        assert text.count(f"\n    {label}  ") == len(rows), label
+    assert "microsoft/XPretrain" in text and "\n[ ] clip (605 MB, optional): missing\n" in text
+    assert "\n    get it    vilaface weights import FILE --as hdvila-official\n" in text
+    assert all(len(line) <= 110 for line in text.splitlines())
     assert call("list", "--preset", "nosuch").exit_code == 2

@@ -12,6 +12,8 @@ import pytest
 import torch
 import yaml
 from official_writers import network_pickle, random_generator, tiny_arguments
+from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from apps.cli.main import app
@@ -86,7 +88,7 @@ def write_official_files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.slow
-def test_import_train_generate_invert_edit(tmp_path: Path, home: Path) -> None:
+def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None:
     for name, file in write_official_files(tmp_path).items():
         run("weights", "import", str(file), "--as", name)
     recipe = yaml.safe_load((Path(__file__).parents[3] / "gan_mapping" / "training" / "smoke.yaml").read_text())
@@ -105,7 +107,7 @@ def test_import_train_generate_invert_edit(tmp_path: Path, home: Path) -> None:
     )
     run("weights", "import", str(trained), "--as", "paper-mappers")
     rows = [json.loads(line) for line in run("weights", "list", "--preset", "paper", "--json").splitlines()]
-    assert {row["state"] for row in rows} == {"ready"}
+    assert {row["state"] for row in rows if not row["optional"]} == {"ready"}
 
     editor = FaceEditor.from_preset("paper", device="cpu")
     assert isinstance(editor.generator, StyleGAN2Generator) and editor.generator.num_ws == 10
@@ -126,3 +128,13 @@ def test_import_train_generate_invert_edit(tmp_path: Path, home: Path) -> None:
         "lpips-heads",
         "paper-mappers",
     }
+
+    Image.fromarray(photo).resize((16, 16), Image.Resampling.BOX).save(tmp_path / "tiny.png")
+    arguments = ("--text", "blond hair", "--samples", "2", "--preset", "paper", "--device", "cpu", "--json")
+    row = json.loads(run("superres", str(tmp_path / "tiny.png"), *arguments, "--out", str(tmp_path / "out")))
+    assert row["status"] == "ok" and set(row["weights"]) == set(editor.weights)
+    assert any("No super-resolution mapper was fitted for stylegan2-ffhq" in warning for warning in row["warnings"])
+    pictures = [np.asarray(Image.open(row["outputs"][kind])) for kind in ("sr1", "sr2")]
+    assert pictures[0].shape == (64, 64, 3) and not np.array_equal(*pictures)
+    assert load_file(row["outputs"]["latent1"])["ws"].shape == (10, 8)
+    assert max(sample["consistency"] for sample in row["samples"]) < 40
