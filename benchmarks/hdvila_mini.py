@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--faces", type=int, default=6000)
+    parser.add_argument("--faces", type=int, default=4000, help="the recipe's clean_faces, or fewer")
     parser.add_argument("--weights", type=Path, default=MINI_FILE)
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     args = parser.parse_args()

@@ -15,7 +15,8 @@ def to_batch(crops: Sequence[np.ndarray], size: int | None, device: torch.device
     batch = torch.from_numpy(np.stack(crops)).to(device).permute(0, 3, 1, 2).float()
     if size is None or batch.shape[-1] == size:
         return batch
-    return F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
+    # The weights of a mean may add up to a hair more than 1, and backbones refuse pixels beyond 255.
+    return F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 255)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

@@ -27,9 +27,10 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.maps import StoredMaps, Wording, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
 from gan_mapping.synth.walks import backwards
+from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
 from vl_backbone.errors import UsageError
-from vl_backbone.hdvila.mini import initialise_mini, still_neighbours
+from vl_backbone.hdvila.mini import HR_SIZE, initialise_mini, still_neighbours
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.data import SampleSource, Tokenizer
 from vl_backbone.pretraining.loop import FitConfig, RunConfig, fit
@@ -44,7 +45,8 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class MiniRecipe:
-    """still_faces: redrawn faces, the labelled ones first (seeds 1600-1999 are never trained on).
+    """still_faces: redrawn faces, the labelled ones first (seeds 1600-1999 are never trained on). clean_faces: so many
+    of them are seen as they were drawn, the others as cameras, messengers and detectors would hand them over.
 
     *_steps, *_batch: length of the three runs. learning_rate: of text layers and projections; grid_rate: of the
     grid encoders; hybrid_rate: of the hybrid Transformer; words_rate: of stage 2. frozen_text_layers: of MiniLM's
@@ -52,6 +54,7 @@ class MiniRecipe:
     """
 
     still_faces: int = 8500
+    clean_faces: int = 4000
     still_steps: int = 600
     still_batch: int = 128
     clip_steps: int = 300
@@ -153,8 +156,10 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
         say(f"drawn: {path.name}")
 
     def read(first: int, last: int) -> tuple[Tensor, Tensor]:
-        rows = np.stack([pictures[i // SHARD][i % SHARD] for i in range(first, last)])
-        hr = torch.from_numpy(rows).permute(0, 3, 1, 2)
+        rows = [pictures[i // SHARD][i % SHARD] for i in range(first, last)]
+        for i in range(max(first, recipe.clean_faces), last):
+            rows[i - first] = augment_face(rows[i - first], HR_SIZE, np.random.default_rng([recipe.seed, i]))
+        hr = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
         return hr, still_neighbours(hr, frames=1)
 
     for shard in map_shards(len(faces), read, model, work / "stills"):

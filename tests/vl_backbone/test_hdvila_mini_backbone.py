@@ -44,6 +44,7 @@ def test_a_still_is_a_clip_in_which_nothing_moves(backbone: Backbone) -> None:
             backbone.encode_video(hr, small),
         )
     assert torch.allclose(still.grid, clip.grid, atol=1e-5)
+        backbone.encode_video(torch.full_like(hr, 255.0))  # pure white stays within 0..255
     assert torch.allclose(still.embedding, clip.embedding, atol=1e-5)
 
 

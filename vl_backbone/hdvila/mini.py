@@ -76,7 +76,9 @@ def initialise_mini(
 
 def still_neighbours(hr: Tensor, frames: int = LR_FRAMES) -> Tensor:
     """Frames hr [C, 3, H, W] in 0..255 as clips in which nothing moves: lr [C, frames, 3, H / 4, W / 4], float."""
-    return F.avg_pool2d(hr.float(), HR_SIZE // LR_SIZE)[:, None].expand(-1, frames, -1, -1, -1)
+    # The mean of sixteen 255s may come out a hair above 255.
+    small = F.avg_pool2d(hr.float(), HR_SIZE // LR_SIZE).clamp(0, 255)
+    return small[:, None].expand(-1, frames, -1, -1, -1)
 
 
 def _blocks_of(trunk: Lite0Trunk, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
