@@ -22,7 +22,7 @@ from gan_mapping.generators.readers.records import TORCH_MAGIC
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config, config_from_official, config_from_shapes
 from vl_backbone.errors import WeightsError
 
-MAX_BYTES = 8 << 30
+MAX_BYTES = 4 << 30
 MAX_HEADER = 100 << 20
 ZIP, PICKLE, LEGACY = b"PK\x03\x04", b"\x80", b"\x80\x02\x8a\x0a" + TORCH_MAGIC.to_bytes(10, "little") + b"."
 CONFIG_FILE = "config.json"
@@ -130,11 +130,26 @@ def _find_state(content: Any) -> tuple[dict[str, Tensor], Tensor | None]:
     tensors = {key: tensor for key, tensor in state.items() if isinstance(key, str) and isinstance(tensor, Tensor)}
     if not (rosinality.is_rosinality(tensors) or "synthesis.b4.const" in tensors):
         _explain(tensors, content)
+    odd = next((key for key, tensor in tensors.items() if not _is_plain(tensor)), None)
+    if odd is not None:
+        raise WeightsError(
+            f"holds the tensor {odd[:80]!a}, which is sparse, quantized or claims more values than it has room for."
+        )
     if len(tensors) != len(state):
         raise WeightsError("holds something other than named tensors among its generator's weights.")
-    if latent_avg is not None and not isinstance(latent_avg, Tensor):
-        raise WeightsError("holds a latent_avg that is no tensor.")
+    if latent_avg is not None and not (isinstance(latent_avg, Tensor) and _is_plain(latent_avg)):
+        raise WeightsError("holds a latent_avg that is no plain tensor.")
     return tensors, latent_avg
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Real numbers that the file really holds: by a stride of 0 a few bytes can claim any shape."""
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not (tensor.is_quantized or tensor.is_complex() or tensor.is_nested)
+        and tensor.nbytes <= tensor.untyped_storage().nbytes()
+    )
 
 
 def _explain(tensors: Mapping[str, object], content: Mapping[Any, object]) -> None:

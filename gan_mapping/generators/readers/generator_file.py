@@ -20,6 +20,7 @@ from vl_backbone.errors import WeightsError
 METADATA_FORMAT = "vilaface-stylegan2-1"
 # Draws of z for the mean of W where a file has none; the seed makes the mean repeatable.
 MEAN_SAMPLES = 10_000
+MEAN_BATCH = 100  # so that the labels of a file with very many classes take little memory
 SEED = 0
 
 
@@ -118,7 +119,16 @@ def _fill(
         state = {key.removeprefix("mapping."): t for key, t in tensors.items() if key.startswith("mapping.")}
         mapping.load_state_dict({**state, "w_avg": torch.zeros(config.w_dim)}, assign=True)
         z = torch.randn(MEAN_SAMPLES, config.z_dim, generator=source)
-        labels = torch.eye(config.c_dim)[torch.arange(MEAN_SAMPLES) % config.c_dim] if config.c_dim else None
-        tensors["mapping.w_avg"] = mapping(z, labels).mean(dim=0)
+        tensors["mapping.w_avg"] = torch.stack(
+            [mapping(part, _labels(i, len(part), config)).mean(dim=0) for i, part in enumerate(z.split(MEAN_BATCH))]
+        ).mean(dim=0)
         notes.append(f"The file has no mean w; it was estimated from {MEAN_SAMPLES} latents.")
     return notes
+
+
+def _labels(batch: int, count: int, config: StyleGAN2Config) -> Tensor | None:
+    """One-hot labels that take all classes in turn, [count, c_dim]; None for a generator without classes."""
+    if not config.c_dim:
+        return None
+    classes = (batch * MEAN_BATCH + torch.arange(count)) % config.c_dim
+    return torch.zeros(count, config.c_dim).scatter_(1, classes[:, None], 1.0)

@@ -15,6 +15,7 @@ from typing import Any
 
 from gan_mapping.generators.readers.pickle_machine import (
     Blob,
+    Budget,
     ByteReader,
     ForbiddenNameError,
     NamedDict,
@@ -25,6 +26,8 @@ from gan_mapping.generators.readers.records import TensorRecord, read_storage, r
 from vl_backbone.errors import WeightsError
 
 MAX_DEPTH = 8
+# Children and tensors that one path may reach: shared ones are reached by many paths.
+MAX_MEMBERS = 20_000
 # The official constructor's arguments, in its order.
 ARGUMENTS = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs", "synthesis_kwargs")
 _KEY = re.compile(r"[A-Za-z0-9_]{1,100}")
@@ -60,7 +63,8 @@ def read_network_pickle(content: bytes) -> tuple[dict[str, TensorRecord], dict[A
     view = memoryview(content)
     reader = ByteReader(view)
     try:
-        top = PickleMachine(_builders(view), build=_build).load(reader)
+        budget = Budget()
+        top = PickleMachine(_builders(view, budget), build=_build, budget=budget).load(reader)
     except ForbiddenNameError as error:
         if error.module.startswith(("dnnlib.tflib", "tfutil")) or (error.module, error.name) == ("network", "Network"):
             raise WeightsError(TENSORFLOW) from None
@@ -75,7 +79,12 @@ def read_network_pickle(content: bytes) -> tuple[dict[str, TensorRecord], dict[A
     if not isinstance(generator, ModuleRecord):
         parts = ", ".join(shown(str(key)) for key in list(top)[:5] if isinstance(top[key], ModuleRecord)) or "none"
         raise WeightsError(f"The pickle holds no trained generator (G_ema); networks in it: {parts}.")
-    tensors = dict(_tensors(generator, "", 0))
+    tensors: dict[str, TensorRecord] = {}
+    for count, (key, record) in enumerate(_members(generator, "", 0)):
+        if count >= MAX_MEMBERS:
+            raise WeightsError("The modules in this pickle have more parts than a generator's; refused.")
+        if record is not None:
+            tensors[key] = record
     if any(key.startswith("synthesis.input.") for key in tensors):
         raise WeightsError(STYLEGAN3)
     if generator.class_name != "Generator" or "synthesis.b4.const" not in tensors:
@@ -102,7 +111,8 @@ def _with_clamp(arguments: dict[Any, Any], generator: ModuleRecord) -> dict[Any,
     return {**arguments, "synthesis_kwargs": {**given, "conv_clamp": clamp}}
 
 
-def _tensors(module: ModuleRecord, prefix: str, depth: int) -> Iterator[tuple[str, TensorRecord]]:
+def _members(module: ModuleRecord, prefix: str, depth: int) -> Iterator[tuple[str, TensorRecord | None]]:
+    """Every tensor below the module, by its official key, and every child module as None."""
     if depth > MAX_DEPTH:
         raise WeightsError("The modules in this pickle are nested deeper than a generator's; refused.")
     for section in ("_parameters", "_buffers", "_modules"):
@@ -120,20 +130,23 @@ def _tensors(module: ModuleRecord, prefix: str, depth: int) -> Iterator[tuple[st
             if isinstance(value, TensorRecord):
                 yield prefix + name, value
             else:
-                yield from _tensors(value, f"{prefix}{name}.", depth + 1)
+                yield prefix + name, None
+                yield from _members(value, f"{prefix}{name}.", depth + 1)
 
 
-def _builders(content: memoryview) -> dict[tuple[str, str], Any]:
+def _builders(content: memoryview, budget: Budget) -> dict[tuple[str, str], Any]:
     """Every name that an official pickle uses, and the inert thing that we put in its place."""
+
+    encoded = 0
 
     def slice_of(blob: Blob) -> memoryview:
         return content[blob.start : blob.start + blob.size]
 
     def load_from_bytes(data: object) -> object:
         if isinstance(data, Blob):
-            return read_storage(slice_of(data))
+            return read_storage(slice_of(data), budget)
         if isinstance(data, bytes):
-            return read_storage(memoryview(data))
+            return read_storage(memoryview(data), budget)
         raise WeightsError("The file holds a tensor without data; refused.")
 
     def scalar(dtype: object, data: object) -> object:
@@ -146,6 +159,16 @@ def _builders(content: memoryview) -> dict[tuple[str, str], Any]:
             raise WeightsError("The file holds a number of the wrong length; it is damaged.")
         return struct.unpack(form, data)[0]
 
+    def encode(text: object, encoding: object = "") -> bytes:
+        """Bytes as protocol 2 writes them: text of one character per byte."""
+        nonlocal encoded
+        if not isinstance(text, str) or encoding != "latin1":
+            raise WeightsError("The file holds bytes in an unknown form; refused.")
+        encoded += len(text)
+        if encoded > len(content):  # the same text again and again
+            raise WeightsError("The file claims more data than it has room for; refused.")
+        return text.encode("latin-1")
+
     builders: dict[tuple[str, str], Any] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _module,
         ("dnnlib.util", "EasyDict"): _no_arguments(NamedDict),
@@ -154,7 +177,7 @@ def _builders(content: memoryview) -> dict[tuple[str, str], Any]:
         ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
         ("torch.storage", "_load_from_bytes"): load_from_bytes,
         ("numpy", "dtype"): _dtype,
-        ("_codecs", "encode"): _encode,
+        ("_codecs", "encode"): encode,
     }
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         builders[module, "scalar"] = scalar
@@ -193,13 +216,6 @@ def _dtype(code: object, align: object = False, copy: object = False) -> _DType:
     if not isinstance(code, str) or code not in _SCALARS:
         raise WeightsError("The file holds numbers of a type that generators do not have; refused.")
     return _DType(code)
-
-
-def _encode(text: object, encoding: object = "") -> bytes:
-    """Bytes as protocol 2 writes them: text of one character per byte."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise WeightsError("The file holds bytes in an unknown form; refused.")
-    return text.encode("latin-1")
 
 
 def _build(target: object, state: object) -> None:

@@ -83,11 +83,19 @@ def shown(text: str) -> str:
     return ascii(text[:80])[1:-1]
 
 
+@dataclass
+class Budget:
+    """How many instructions a file may still use, in all its pickles together."""
+
+    left: int = MAX_OPERATIONS
+
+
 class PickleMachine:
     """Interprets one pickle.
 
     builders: (module, name) -> our function, called with the arguments of a REDUCE or NEWOBJ. load_persistent:
     called with the value of a BINPERSID; None refuses them. build: called as (target, state) on a BUILD.
+    budget: shared by the pickles of one file, None for one of its own.
     """
 
     def __init__(
@@ -95,21 +103,22 @@ class PickleMachine:
         builders: Mapping[tuple[str, str], Builder],
         load_persistent: Callable[[object], object] | None = None,
         build: Callable[[object, object], None] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._builders = builders
         self._load_persistent = load_persistent
         self._build = build
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
-        self._operations = 0
+        self._budget = budget or Budget()
 
     def load(self, reader: ByteReader) -> object:
         """The value of the pickle at the reader's position, which moves behind it. Raises WeightsError."""
         self._stack, self._memo = [], {}
         try:
             for opcode, argument, position in pickletools.genops(cast(Any, reader)):
-                self._operations += 1
-                if self._operations > MAX_OPERATIONS:
+                self._budget.left -= 1
+                if self._budget.left < 0:
                     raise WeightsError("The file has more instructions than any generator's weights; refused.")
                 if opcode.name == "STOP":
                     return self._pop()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.generators.readers.pickle_machine import ByteReader, Name, PickleMachine
+from gan_mapping.generators.readers.pickle_machine import Budget, ByteReader, Name, PickleMachine
 from vl_backbone.errors import WeightsError
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -82,8 +82,11 @@ def rebuild_parameter(data: object, requires_grad: object, hooks: object) -> Ten
     return data
 
 
-def read_storage(content: memoryview) -> StorageRecord:
-    """A whole legacy torch.save stream that holds one storage and nothing else. Raises WeightsError."""
+def read_storage(content: memoryview, budget: Budget | None = None) -> StorageRecord:
+    """A whole legacy torch.save stream that holds one storage and nothing else; budget: of the file it lies in.
+
+    Raises WeightsError.
+    """
 
     def persistent(value: object) -> StorageRecord:
         match value:
@@ -96,7 +99,7 @@ def read_storage(content: memoryview) -> StorageRecord:
         raise WeightsError("The file calls a storage type where it only names one; refused.")
 
     keys: list[str] = []
-    machine = PickleMachine({("torch", kind): refuse for kind in DTYPES}, persistent)
+    machine = PickleMachine({("torch", kind): refuse for kind in DTYPES}, persistent, budget=budget)
     reader = ByteReader(content)
     if machine.load(reader) != TORCH_MAGIC or machine.load(reader) != TORCH_PROTOCOL:
         raise WeightsError("The file holds tensor data that torch did not write; refused.")

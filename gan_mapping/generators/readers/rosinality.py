@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -44,8 +45,12 @@ def to_official(state: Mapping[str, Tensor], latent_avg: Tensor | None) -> dict[
             blur = tensor / 4
             continue
         target, shape = _target(key, tensor)
+        if tensor.numel() != math.prod(shape):
+            raise WeightsError(f"{key} has the shape {list(tensor.shape)}, which no StyleGAN2 generator has.")
         official[target] = tensor.reshape(shape)
     if latent_avg is not None:
+        if not latent_avg.ndim or not latent_avg.numel():
+            raise WeightsError("The file's latent_avg holds no latent.")
         rows = latent_avg.reshape(-1, latent_avg.shape[-1])
         if (rows - rows[:1]).abs().max() > 1e-4:
             raise WeightsError("The file's latent_avg differs from row to row; it is not the mean of a W space.")

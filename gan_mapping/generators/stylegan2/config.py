@@ -186,7 +186,7 @@ def _whole(section: Mapping[str, Any], name: str, default: int | None = None) ->
     value = default if value is None else value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**60:
         raise WeightsError(f"The generator's {name} must be a whole number, got {str(value)[:50]!r}.")
     return value
 

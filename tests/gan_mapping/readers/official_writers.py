@@ -54,6 +54,11 @@ def random_generator(arguments: dict[str, Any], seed: int = 0) -> GeneratorFile:
     return GeneratorFile(config, tensors, "test")
 
 
+def equal(a: GeneratorFile, b: GeneratorFile) -> bool:
+    """Whether two generators have the same configuration and the same tensors, bit for bit."""
+    return a.config == b.config and all(torch.equal(a.tensors[key], b.tensors[key]) for key in b.tensors)
+
+
 @contextmanager
 def official_names() -> Iterator[tuple[Any, Any]]:
     """Modules of the official names with the two things that pickles refer to: (reconstruct, EasyDict)."""

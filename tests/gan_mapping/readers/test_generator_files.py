@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,13 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path, generator: Genera
         "rows": ({"g_ema": state, "latent_avg": torch.arange(16.0).reshape(2, 8)}, "latent_avg"),
         "nan": ({"g_ema": {**state, "input.input": state["input.input"] * float("inf")}}, "finite"),
         "room": ({"g_ema": {**state, "input.input": torch.zeros(1).expand(1, 6000, 4000, 4000)}}, "room"),
+        "blur": ({"g_ema": {**state, "convs.0.conv.blur.kernel": torch.zeros(1).expand(10**5, 10**6)}}, "room"),
+        "mean": ({"g_ema": state, "latent_avg": torch.zeros(1).expand(10**6, 10**6)}, "latent_avg"),
+        "mean of nothing": ({"g_ema": state, "latent_avg": torch.tensor(1.0)}, "latent_avg"),
+        "batch": ({"g_ema": {**state, "input.input": torch.zeros(2, 6, 4, 4)}}, "shape"),
+        "sparse": ({"g_ema": {**state, "input.input": state["input.input"].to_sparse()}}, "sparse"),
+        "meta": ({"g_ema": {**state, "input.input": state["input.input"].to("meta")}}, "without values|damaged|room"),
+        "complex": ({"g_ema": {**state, "input.input": state["input.input"] * 1j}}, "input.input"),
     }
     for name, (value, words) in files.items():
         path = tmp_path / f"{name}.pt"
@@ -126,6 +134,19 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path, generator: Genera
         read_generator(tmp_path / "nowhere.pkl")
     with pytest.raises(NotAGeneratorError):
         read_generator(tmp_path / "other.pt")
+
+
+def test_very_many_classes_take_little_memory(tmp_path: Path) -> None:
+    """The mean w of a file that lacks it: one label per class and latent would be gigabytes."""
+    arguments = tiny_arguments(4, c_dim=100_000)
+    arguments["mapping_kwargs"]["embed_features"] = 1
+    generator = random_generator(arguments)
+    state = {key: tensor.clone() for key, tensor in generator.tensors.items() if key != "mapping.w_avg"}
+    save_file(state, tmp_path / "net.safetensors")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read = read_generator(tmp_path / "net.safetensors")
+    assert read.config.c_dim == 100_000 and "mean w" in read.notes[-1]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # in kB
 
 
 class Trap:
