@@ -7,7 +7,7 @@ backwards, and as many stills; stage 2 (masked words, equation 5) on the same wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,12 @@ from vl_backbone.pretraining.optim import OptimizerConfig
 Say = Callable[[str], None]
 MAX_TOKENS = 64  # of a training text; a paragraph of five captions fits
 State = dict[str, Tensor]
+# Fields of the recipe that only runs after this one read.
+_LATER = {
+    "stills": ("clip_steps", "clip_batch", "word_steps", "word_batch", "words_rate"),
+    "clips": ("word_steps", "word_batch", "words_rate"),
+    "words": (),
+}
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,9 @@ def _fit(
             shown = ", ".join(f"{key} {value:.3g}" for key, value in progress.figures.items())
             say(f"{name}: step {progress.step} of {progress.total}: {shown}")
 
-    fit(objective, source, collate, FitConfig(run, optimizer), work / name, settings=repr(recipe), report=report)
+    # A run goes on from its state unless something changed that it, or one before it, depends on.
+    settings = repr({key: value for key, value in asdict(recipe).items() if key not in _LATER[name]})
+    fit(objective, source, collate, FitConfig(run, optimizer), work / name, settings=settings, report=report)
     figures[name] = {key: round(value, 4) for key, value in last.items()}
 
 
