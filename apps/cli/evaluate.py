@@ -25,6 +25,8 @@ from apps.cli.evaluate_clip import evaluate_clip
 
 evaluate_app = typer.Typer(help="Measure trained models.", no_args_is_help=True)
 evaluate_app.command("edits")(evaluate_edits.edits)
+evaluate_app.command("reconstruction")(evaluate_edits.reconstruction)
+evaluate_app.command("sheet")(evaluate_edits.sheet)
 evaluate_app.command("clip")(evaluate_clip)
 
 RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]

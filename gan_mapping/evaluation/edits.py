@@ -1,129 +1,275 @@
-"""Do edits do what the sentence says, and nothing else? Held-out generated faces, judged from pictures alone."""
+"""Do edits do what the sentence says, and nothing else? One face, all sentences, judged from pictures alone."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
+from fdvd.pasting import paste, paste_mask
 from gan_mapping.editing import FaceEditor
-from gan_mapping.evaluation.judge import Judge
-from gan_mapping.images import to_batch, to_uint8
+from gan_mapping.evaluation.faces import StartedFace
+from gan_mapping.evaluation.instruments import Instruments, Look
+from gan_mapping.evaluation.measures import mean, outside_pixels_changed, perceptual_where, spearman
+from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
+from gan_mapping.evaluation.records import Json, number
+from gan_mapping.evaluation.regions import edited_region
+from gan_mapping.evaluation.sentences import EditSentence
+from gan_mapping.images import to_uint8
+from gan_mapping.mappers import OffsetMapper
 
-INSTRUCTIONS_FILE = Path(__file__).parent / "instructions.yaml"
-# Attributes the judge reads well enough on held-out faces to accuse an edit of leaking into them.
-JUDGED_AUC = 0.85
+SMALL = 128  # side of the contact sheet's pictures
 
 
 @dataclass(frozen=True)
-class BenchmarkInstruction:
-    """A sentence, the attribute it must reach (wanted: present or absent), and what may change along."""
+class Attempt:
+    """An edit of a certain size: a strength, a multiple of the step, or a number of optimisation steps."""
+
+    size: float
+    reached: bool
+    identity: float
+    flipped: float
+
+
+@dataclass(frozen=True)
+class EditMeasure:
+    """One sentence on one face, at strength 1 unless said otherwise.
+
+    held, reached: per target, before and after. flipped: share of unmentioned, well-judged attributes whose reading
+    changed; leaks: their names. identity: face-network distance from the strength-0 render to the edit. outside:
+    perceptual distance of the two outside the edited region. monotone: mean rank correlation of strength and
+    reading over targets that did not hold (nan: not measured). seconds: sentence to uint8 picture.
+    strengths, boundary, optimised: other sizes of our edit, and of the baselines'. photo_to_edit,
+    photo_to_paste: face-network distance from the photo's crop to the edit and to the crop of the pasted photo;
+    outside_pixels: pixels changed outside the paste mask (-1: no photo).
+    """
 
     text: str
-    target: str
-    wanted: bool
-    may: frozenset[str]
+    held: list[bool]
+    reached: list[bool]
+    flipped: float
+    leaks: list[str]
+    identity: float
+    outside: float
+    seconds: float
+    monotone: float = math.nan
+    strengths: tuple[Attempt, ...] = ()
+    boundary: tuple[Attempt, ...] = ()
+    optimised: tuple[Attempt, ...] = ()
+    optimised_seconds: float = math.nan
+    photo_to_edit: float = math.nan
+    photo_to_paste: float = math.nan
+    outside_pixels: int = -1
+
+    @property
+    def lacked(self) -> bool:
+        """Whether there was something to do."""
+        return not all(self.held)
+
+    def to_json(self) -> Json:
+        """A JSON-ready dict (nan is left to the writer)."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: Json) -> EditMeasure:
+        """What `to_json` gave, after a way through a file."""
+        numbers = ("flipped", "identity", "outside", "seconds", "monotone", "optimised_seconds")
+        numbers += ("photo_to_edit", "photo_to_paste")
+        attempts = {name: tuple(_attempt(a) for a in row[name]) for name in ("strengths", "boundary", "optimised")}
+        return cls(**{**row, **{name: number(row[name]) for name in numbers}, **attempts})
 
 
-def load_instructions() -> list[BenchmarkInstruction]:
-    """The benchmark's twenty sentences."""
-    rows = yaml.safe_load(INSTRUCTIONS_FILE.read_text(encoding="utf-8"))
-    return [
-        BenchmarkInstruction(r["text"], r["target"].lstrip("-"), not r["target"].startswith("-"), frozenset(r["may"]))
-        for r in rows
-    ]
+def _attempt(row: Json) -> Attempt:
+    return Attempt(float(row["size"]), bool(row["reached"]), number(row["identity"]), number(row["flipped"]))
 
 
 @dataclass(frozen=True)
-class EditScore:
-    """Shares over faces for one sentence.
+class FacePlan:
+    """What is done with a face beyond the edits at strength 1.
 
-    reached: the target holds after the edit. reached_new: the same among faces where it did not hold before.
-    flipped: mean share of unmentioned, well-judged attributes whose reading changed. identity: mean distance
-    in the face network between reconstruction and edit. monotone: mean Spearman correlation of strength and
-    target reading (nan when not measured).
+    strengths: other strengths, tried where a target does not hold yet. boundary: multiples of the baseline's step.
+    optimised: the sentences of the slow baseline, each over `optimisation.steps` steps.
     """
 
-    instruction: BenchmarkInstruction
-    reached: float
-    reached_new: float
-    flipped: float
-    identity: float
-    monotone: float
+    strengths: tuple[float, ...] = ()
+    boundary: tuple[float, ...] = ()
+    optimised: tuple[str, ...] = ()
+    optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
 
 
-def evaluate_edits(
-    editor: FaceEditor,
-    judge: Judge,
-    latents: Tensor,
-    *,
-    strengths: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
-    strength_faces: int = 5,
-    progress: Callable[[str], None] | None = None,
-) -> list[EditScore]:
-    """Edits the faces drawn from `latents` [N, w_dim], seen only as pictures, by every benchmark sentence.
+@dataclass(frozen=True)
+class Reading:
+    """How a sentence's edit is judged: which readings, with which signs, and what counts as leakage."""
 
-    Each face is drawn, read back by the vision mapper, and edited at strength 1; on the first
-    `strength_faces` faces that do not fit the sentence yet, the other strengths are drawn too.
-    """
-    names = list(judge.attributes)
-    well_judged = torch.tensor([judge.auc[n] >= JUDGED_AUC for n in names])
-    ws = torch.cat([editor.invert(_draw(editor, w[None].expand(editor.generator.num_ws, -1))) for w in latents])
-    before, who = _look(editor, judge, ws)
-    scores = []
-    for instruction in load_instructions():
-        a = names.index(instruction.target)
-        sign = 1.0 if instruction.wanted else -1.0
-        unmentioned = well_judged & torch.tensor([n != instruction.target and n not in instruction.may for n in names])
-        offsets = editor.mappers.offset(ws, editor.read(instruction.text).expand(len(ws), -1))
-        after, became = _look(editor, judge, ws + offsets)
-        held = before[:, a] * sign > 0
-        reached = after[:, a] * sign > 0
-        flips = ((before > 0) != (after > 0))[:, unmentioned].float().mean()
-        slopes = []
-        # A face that already is what the sentence asks for has nowhere to go: only the others show the slider.
-        for i in torch.nonzero(~held)[:strength_faces, 0].tolist():
-            between = [_look(editor, judge, (ws[i] + k * offsets[i])[None])[0][0] for k in strengths if k < 1]
-            line = [row[a] * sign for row in (before[i], *between, after[i])]
-            slopes.append(spearman(torch.stack(line)))
-        moved = (became - who).norm(dim=1).mean()
-        scores.append(
-            EditScore(
-                instruction,
-                float(reached.float().mean()),
-                float(reached[~held].float().mean()) if bool((~held).any()) else float("nan"),
-                float(flips),
-                float(moved),
-                float(np.mean(slopes)) if slopes else float("nan"),
-            )
+    sentence: EditSentence
+    targets: list[int]
+    signs: Tensor
+    unmentioned: Tensor
+
+    @classmethod
+    def of(cls, sentence: EditSentence, instruments: Instruments) -> Reading:
+        """Raises ValueError when the judge does not know a target."""
+        names = list(instruments.judge.attributes)
+        targets = [names.index(name) for name, _ in sentence.targets]
+        mentioned = torch.tensor([name in sentence.mentioned for name in names])
+        signs = torch.tensor([float(sign) for _, sign in sentence.targets])
+        return cls(sentence, targets, signs, instruments.well_judged() & ~mentioned)
+
+    def margins(self, look: Look) -> Tensor:
+        """Signed readings of the targets: above 0 where they hold."""
+        return look.readings[self.targets] * self.signs
+
+    def leaks(self, before: Look, after: Look) -> Tensor:
+        """bool [A]: unmentioned attributes whose reading changed sides."""
+        return ((before.readings > 0) != (after.readings > 0)) & self.unmentioned
+
+    def flipped(self, before: Look, after: Look) -> float:
+        """Their share."""
+        return float(self.leaks(before, after).sum() / self.unmentioned.sum())
+
+    def attempt(self, size: float, before: Look, after: Look) -> Attempt:
+        """An edit of that size, judged."""
+        reached = bool((self.margins(after) > 0).all())
+        return Attempt(size, reached, distance(before, after), self.flipped(before, after))
+
+
+@dataclass(frozen=True)
+class EditMeasurer:
+    """Measures faces one at a time; `boundary` and `optimiser` are the baselines, where they are wanted."""
+
+    editor: FaceEditor
+    instruments: Instruments
+    sentences: Sequence[EditSentence]
+    boundary: OffsetMapper | None = None
+    optimiser: TextOptimiser | None = None
+
+    def measure(
+        self, face: StartedFace, plan: FacePlan, report: Callable[[], None] = lambda: None
+    ) -> tuple[list[EditMeasure], np.ndarray]:
+        """-> a measure per sentence, and small pictures uint8 [(1 + sentences) * SMALL, SMALL, 3], first unedited."""
+        before = self.instruments.look(face.reconstruction)
+        small = [thumbnail(face.reconstruction)]
+        measures = []
+        for sentence in self.sentences:
+            measure, picture = self._edit(face, before, sentence, plan)
+            measures.append(measure)
+            small.append(picture)
+            report()
+        return measures, np.concatenate(small)
+
+    def _edit(
+        self, face: StartedFace, before: Look, sentence: EditSentence, plan: FacePlan
+    ) -> tuple[EditMeasure, np.ndarray]:
+        reading = Reading.of(sentence, self.instruments)
+        start = time.perf_counter()
+        offset = self.editor.mappers.offset(face.ws, self.editor.read(sentence.text))
+        picture = self._draw(face.ws + offset)
+        seconds = time.perf_counter() - start
+        after = self.instruments.look(picture)
+        held = reading.margins(before) > 0
+        strengths, monotone = self._slider(face, before, after, offset, reading, plan.strengths)
+        optimised, optimised_seconds = self._optimised(face, before, reading, plan)
+        names = self.instruments.judge.attributes
+        region = edited_region((name for name, _ in sentence.targets), len(picture))
+        photo_to_edit, photo_to_paste, outside_pixels = self._on_photo(face, picture, after)
+        measure = EditMeasure(
+            sentence.text,
+            held.tolist(),
+            (reading.margins(after) > 0).tolist(),
+            reading.flipped(before, after),
+            [names[i] for i in torch.nonzero(reading.leaks(before, after))[:, 0].tolist()],
+            distance(before, after),
+            perceptual_where(before.maps, after.maps, ~region),
+            seconds,
+            monotone,
+            strengths,
+            self._along_boundary(face, before, reading, plan.boundary),
+            optimised,
+            optimised_seconds,
+            photo_to_edit,
+            photo_to_paste,
+            outside_pixels,
         )
-        if progress is not None:
-            progress(f"{instruction.text}: reached {scores[-1].reached:.0%}, flipped {scores[-1].flipped:.1%}")
-    return scores
+        return measure, thumbnail(picture)
+
+    def _slider(
+        self,
+        face: StartedFace,
+        before: Look,
+        after: Look,
+        offset: Tensor,
+        reading: Reading,
+        strengths: Sequence[float],
+    ) -> tuple[tuple[Attempt, ...], float]:
+        """A face that already is what the sentence asks for has nowhere to go: only the others show the slider."""
+        missing = reading.margins(before) <= 0
+        if not strengths or not bool(missing.any()):
+            return (), math.nan
+        between = [self.instruments.look(self._draw(face.ws + k * offset)) for k in strengths]
+        line = torch.stack([reading.margins(look)[missing] for look in (before, *between, after)])
+        attempts = [reading.attempt(k, before, look) for k, look in zip(strengths, between, strict=True)]
+        return tuple(attempts), mean([spearman(line[:, t]) for t in range(line.shape[1])])
+
+    def _along_boundary(
+        self, face: StartedFace, before: Look, reading: Reading, steps: Sequence[float]
+    ) -> tuple[Attempt, ...]:
+        """The baseline is told the targets: it has no text to misread."""
+        if self.boundary is None or not steps:
+            return ()
+        intents = torch.zeros(1, len(self.editor.mappers.attributes), device=face.ws.device)
+        for name, sign in reading.sentence.targets:
+            intents[0, self.editor.mappers.attributes.index(name)] = float(sign)
+        offset = self.boundary(face.ws, intents)
+        looks = [self.instruments.look(self._draw(face.ws + k * offset)) for k in steps]
+        return tuple(reading.attempt(k, before, look) for k, look in zip(steps, looks, strict=True))
+
+    def _optimised(
+        self, face: StartedFace, before: Look, reading: Reading, plan: FacePlan
+    ) -> tuple[tuple[Attempt, ...], float]:
+        if self.optimiser is None or reading.sentence.text not in plan.optimised:
+            return (), math.nan
+        attempts, seconds = [], 0.0
+        start = time.perf_counter()
+        for step, ws in self.optimiser.run(face.ws, reading.sentence.text, plan.optimisation):
+            seconds += time.perf_counter() - start
+            attempts.append(reading.attempt(step, before, self.instruments.look(self._draw(ws))))
+            start = time.perf_counter()
+        return tuple(attempts), seconds
+
+    def _on_photo(self, face: StartedFace, picture: np.ndarray, after: Look) -> tuple[float, float, int]:
+        """Distances from the photo, and what was changed where nothing may change."""
+        if face.photo is None or face.frame is None:
+            return math.nan, math.nan, -1
+        pasted = paste(face.photo, face.frame, face.reconstruction, picture)
+        # Any pixel the mask can reach: warped with the same kernel, so even a trace counts as inside.
+        mask = paste_mask(face.frame.size)[0, 0, :, :, None].numpy()
+        patch = face.frame.warp_back(np.ascontiguousarray(mask, dtype=np.float32))
+        inside = np.zeros(face.photo.shape[:2], dtype=bool)
+        height, width = patch.values.shape[:2]
+        inside[patch.y0 : patch.y0 + height, patch.x0 : patch.x0 + width] = patch.values[..., 0] != 0
+        who = self.instruments.who(face.crop)
+        pasted_who = self.instruments.who(face.frame.crop(pasted))
+        changed = outside_pixels_changed(face.photo, pasted, inside)
+        return float((who - after.who).norm()), float((who - pasted_who).norm()), changed
+
+    def _draw(self, ws: Tensor) -> np.ndarray:
+        """ws [1, num_ws, w_dim] -> uint8 [R, R, 3]."""
+        return to_uint8(self.editor.generator.render(ws))[0]
 
 
-def spearman(values: Tensor) -> float:
-    """Rank correlation of a sequence [n] with its own order: 1 when it only rises."""
-    ranks = torch.argsort(torch.argsort(values)).double()
-    order = torch.arange(len(values)).double()
-    return float(torch.corrcoef(torch.stack((ranks, order)))[0, 1])
+def distance(a: Look, b: Look) -> float:
+    """Euclidean distance in dlib's face network."""
+    return float((a.who - b.who).norm())
 
 
-def _draw(editor: FaceEditor, ws: Tensor) -> np.ndarray:
-    """ws [num_ws, w_dim] -> uint8 [R, R, 3]."""
-    return to_uint8(editor.generator.render(ws[None]))[0]
-
-
-def _look(editor: FaceEditor, judge: Judge, ws: Tensor) -> tuple[Tensor, Tensor]:
-    """ws [N, num_ws, w_dim] -> readings [N, A] and identity vectors [N, 128], one picture in memory at a time."""
-    readings, who = [], []
-    for row in ws:
-        picture = _draw(editor, row)
-        readings.append(judge.logits(to_batch([picture], None, judge.bias.device)))
-        who.append(editor.describe_identity([picture]))
-    return torch.cat(readings), torch.cat(who)
+def thumbnail(picture: np.ndarray) -> np.ndarray:
+    """uint8 [R, R, 3] -> uint8 [SMALL, SMALL, 3], averaged over cells."""
+    cell = max(1, len(picture) // SMALL)
+    side = min(SMALL, len(picture))
+    cut = picture[: side * cell, : side * cell].reshape(side, cell, side, cell, 3)
+    return np.asarray(cut.mean((1, 3)).round(), dtype=np.uint8)

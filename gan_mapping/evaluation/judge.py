@@ -7,7 +7,7 @@ ImageNet) and the picture's coarse colours. Fitted on the labels of all seeds bu
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,10 @@ class Judge:
     def logits(self, images: Tensor) -> Tensor:
         """images [B, 3, R, R] aligned RGB in 0..255 -> [B, A]; above 0 is "yes"."""
         return judge_features(self.network, images) @ self.weight + self.bias
+
+    def to(self, device: torch.device) -> Judge:
+        """The same judge with its layer on that device; the network has to be there already."""
+        return replace(self, weight=self.weight.to(device), bias=self.bias.to(device))
 
 
 def fit_judge(

@@ -1,46 +1,197 @@
-"""How much of a person survives the way through w+: distances in the face network, cosine of latents."""
+"""How much of a person survives the way through w+, before and after refinement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_mapping.editing import FaceEditor
+from gan_mapping.evaluation.edits import distance, thumbnail
+from gan_mapping.evaluation.faces import FaceSource, StartedFace, held_out_faces, photo_faces, start_face
+from gan_mapping.evaluation.instruments import Instruments, load_instruments
+from gan_mapping.evaluation.measures import mean, perceptual_where, psnr
+from gan_mapping.evaluation.methods import Method, load_methods
+from gan_mapping.evaluation.records import FaceRecords, Json, fingerprint, number
+from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
 from gan_mapping.images import to_uint8
 from gan_mapping.training.vision import offset_cosine
+from vl_backbone.errors import InputError, UsageError
+
+SHEET_FACES = 8
+LINEAR, REFINED, INDEPENDENT = "linear", "refined", "refined, face network not in the loss"
+FIGURES = ("identity", "perceptual", "psnr", "cosine")
 
 
 @dataclass(frozen=True)
-class ReconstructionScore:
-    """identity: face-network distance picture -> reconstruction per face; cosine: of latent offsets (nan: unknown)."""
+class ReconstructionOptions:
+    """What is measured.
 
-    identity: list[float]
+    faces: held-out generated faces, of which the first refined_faces are refined too; photos: files and folders, all
+    refined. refine: steps (None: the preset's). independent: refine once more without the face network in the loss,
+    so that it can judge. mappers: further mapper files. perceptual: as in load_instruments.
+    """
+
+    faces: int = 50
+    refined_faces: int = 8
+    photos: tuple[Path, ...] = ()
+    refine: int | None = None
+    independent: bool = True
+    mappers: tuple[Path, ...] = ()
+    perceptual: str | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.faces, self.refined_faces, self.refine or 0) < 0:
+            raise UsageError("The numbers of faces and steps must be 0 or more.")
+        if self.faces == 0 and not self.photos:
+            raise UsageError("There is nothing to measure: ask for --faces or --photos.")
+
+
+@dataclass(frozen=True)
+class ReconstructionMeasure:
+    """One face, one way of reading it back.
+
+    identity: distance in dlib's face network; perceptual: LPIPS or its like over the whole crop; psnr: in dB at the
+    generator's size; cosine: of the latents' offsets from w_mean, nan for photos.
+    """
+
+    way: str
+    identity: float
+    perceptual: float
+    psnr: float
     cosine: float
 
-    @property
-    def mean_identity(self) -> float:
-        """Mean distance over the faces."""
-        return float(np.mean(self.identity))
+
+@dataclass(frozen=True)
+class ReconstructionRun:
+    """What was measured of one method: (face, is a photo, measure), and faces that failed with the reason."""
+
+    method: Method
+    measures: list[tuple[str, bool, ReconstructionMeasure]]
+    failed: dict[str, str]
 
 
-def evaluate_crops(editor: FaceEditor, crops: Sequence[np.ndarray], steps: int = 0) -> ReconstructionScore:
-    """Aligned crops uint8 [R, R, 3] -> distances of crop and reconstruction, refined over `steps` steps."""
-    distances = []
-    for crop in crops:
-        ws = editor.invert(crop, steps)
-        picture = to_uint8(editor.generator.render(ws))[0]
-        a, b = editor.describe_identity([crop]), editor.describe_identity([picture])
-        distances.append(float((a - b).norm()))
-    return ReconstructionScore(distances, float("nan"))
+def run_reconstruction(
+    editor: FaceEditor,
+    options: ReconstructionOptions,
+    out: Path,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[ReconstructionRun], Instruments]:
+    """Measures what is not in `out` yet; writes out/METHOD/*.json and a contact sheet. advance counts faces."""
+    sources = [*held_out_faces(options.faces), *photo_faces(options.photos)]
+    methods = load_methods(editor, options.mappers)
+    instruments = load_instruments(editor, options.perceptual)
+    runs = []
+    for i, method in enumerate(methods):
+        run, records, strips = ReconstructionRun(method, [], {}), FaceRecords(out / method.name), []
+        for number_, source in enumerate(sources):
+            advance(i * len(sources) + number_, len(sources) * len(methods))
+            ways = _ways(source, number_, options)
+            key = _key(source, ways, method, instruments, options)
+            record = records.read(source.name, key)
+            if record is None:
+                try:
+                    face = start_face(method.editor, source)
+                except InputError as error:
+                    run.failed[source.name] = str(error)
+                    continue
+                found, strip = measure_ways(face, method.editor, instruments, ways, _steps(method, options))
+                save_strip(records.picture(source.name), strip)
+                record = {"face": source.name, "ways": [asdict(m) for m in found]}
+                records.write(source.name, key, record)
+            run.measures.extend((source.name, source.real, _from_json(row)) for row in record["ways"])
+            if len(ways) > 1 or not options.refined_faces:
+                strips.append((records.picture(source.name), 1 + len(ways)))
+        advance((i + 1) * len(sources), len(sources) * len(methods))
+        runs.append(run)
+        if strips:
+            rows = max(count for _, count in strips)
+            headings = ["the picture", LINEAR, REFINED, INDEPENDENT][:rows]
+            # Photos come last and are what people look for: they get the sheet's last columns.
+            shown = [path for path, count in strips if count == rows][-SHEET_FACES:]
+            save_jpeg(draw_sheet(shown, headings), out / f"{method.name}.jpg")
+    return runs, instruments
 
 
-def evaluate_generated(editor: FaceEditor, latents: Tensor, steps: int = 0) -> ReconstructionScore:
-    """latents w [N, w_dim] of held-out faces: drawn, seen as pictures, read back."""
-    pictures = [to_uint8(editor.generator.render(w.expand(1, editor.generator.num_ws, -1)))[0] for w in latents]
-    score = evaluate_crops(editor, pictures, steps)
-    found = torch.cat([editor.encode([picture]) for picture in pictures])[:, 0]
-    return ReconstructionScore(score.identity, offset_cosine(found, latents, editor.generator.w_mean))
+def measure_ways(
+    face: StartedFace, editor: FaceEditor, instruments: Instruments, ways: Sequence[str], steps: int
+) -> tuple[list[ReconstructionMeasure], np.ndarray]:
+    """-> a measure per way, and small pictures uint8 [(1 + ways) * SMALL, SMALL, 3], the crop first."""
+    before = instruments.look(face.crop)
+    small = [thumbnail(face.crop)]
+    found = []
+    for way in ways:
+        ws, picture = face.ws, face.reconstruction
+        if way != LINEAR:
+            with _loss_without_identity(editor, way == INDEPENDENT):
+                ws = editor.refiner.refine(face.ws, face.crop, steps)
+            picture = to_uint8(editor.generator.render(ws))[0]
+        after = instruments.look(picture)
+        everywhere = torch.ones(len(picture), len(picture), dtype=torch.bool)
+        found.append(
+            ReconstructionMeasure(
+                way,
+                distance(before, after),
+                perceptual_where(before.maps, after.maps, everywhere),
+                psnr(face.crop, picture),
+                math.nan if face.truth is None else _cosine(ws, face.truth, editor.generator.w_mean),
+            )
+        )
+        small.append(thumbnail(picture))
+    return found, np.concatenate(small)
+
+
+def summarise_ways(
+    measures: Sequence[tuple[str, bool, ReconstructionMeasure]], real: bool
+) -> list[tuple[str, int, dict[str, float]]]:
+    """Per way: its name, how many faces, and the means of FIGURES, over photos or over generated faces."""
+    rows = []
+    for way in (LINEAR, REFINED, INDEPENDENT):
+        chosen = [m for _, is_real, m in measures if m.way == way and is_real == real]
+        if chosen:
+            rows.append((way, len(chosen), {name: mean([getattr(m, name) for m in chosen]) for name in FIGURES}))
+    return rows
+
+
+def _cosine(ws: Tensor, truth: Tensor, w_mean: Tensor) -> float:
+    """Of the mean row: a refined latent leaves W, the truth lies in it."""
+    return offset_cosine(ws.mean(dim=1).cpu(), truth[None].cpu(), w_mean.cpu())
+
+
+def _ways(source: FaceSource, place: int, options: ReconstructionOptions) -> list[str]:
+    refined = source.real or place < options.refined_faces
+    return [LINEAR, *[REFINED] * refined, *[INDEPENDENT] * (refined and options.independent)]
+
+
+def _steps(method: Method, options: ReconstructionOptions) -> int:
+    return method.editor.refine_steps if options.refine is None else options.refine
+
+
+def _key(
+    source: FaceSource, ways: list[str], method: Method, instruments: Instruments, options: ReconstructionOptions
+) -> str:
+    weights = [method.editor.weights, instruments.perceptual_name, method.editor.device.type]
+    return fingerprint(
+        {"source": source.fingerprint(), "ways": ways, "steps": _steps(method, options), "weights": weights}
+    )
+
+
+def _from_json(row: Json) -> ReconstructionMeasure:
+    return ReconstructionMeasure(row["way"], **{name: number(row[name]) for name in FIGURES})
+
+
+@contextmanager
+def _loss_without_identity(editor: FaceEditor, without: bool) -> Iterator[None]:
+    """The refiner with its face term switched off, for as long as the block runs."""
+    config = editor.refiner.config
+    editor.refiner.config = replace(config, identity=0.0) if without else config
+    try:
+        yield
+    finally:
+        editor.refiner.config = config

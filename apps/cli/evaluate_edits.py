@@ -1,0 +1,172 @@
+"""`vilaface evaluate edits`, `reconstruction` and `sheet`; the work is in gan_mapping.evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from apps.cli.common import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    PresetOption,
+    check_device_name,
+    exit_codes,
+    load_editor,
+    output_folder,
+    print_json,
+    progress_bar,
+    quiet_libraries,
+    say,
+    to_json,
+    write_text,
+)
+
+FacesOption = Annotated[int, typer.Option("--faces", help="How many of the 400 held-out generated faces.")]
+PhotosOption = Annotated[
+    list[Path] | None, typer.Option("--photos", help="A photo or a folder of photos; give it several times for more.")
+]
+RefineOption = Annotated[
+    int | None, typer.Option("--refine", help="Refinement steps on a photo.  [default: the preset's]")
+]
+MappersOption = Annotated[
+    list[Path] | None,
+    typer.Option("--mappers", help="A mapper file for one more row of the table; give it several times for more."),
+]
+PerceptualOption = Annotated[
+    str | None,
+    typer.Option(help="Perceptual network: lpips-vgg, lpips-alex, efficientnet-lite0.  [default: the preset's]"),
+]
+ReportFolderOption = Annotated[Path, typer.Option("--out", help="Folder for the report; what it holds is not redone.")]
+
+
+def edits(
+    out: ReportFolderOption,
+    faces: FacesOption = 100,
+    photos: PhotosOption = None,
+    mappers: MappersOption = None,
+    refine: RefineOption = None,
+    strength_faces: Annotated[int, typer.Option(help="Faces on which the slider is measured.")] = 12,
+    boundary_faces: Annotated[int, typer.Option(help="Faces of the baseline of boundaries in w; 0: leave out.")] = 100,
+    optimised_faces: Annotated[int, typer.Option(help="Faces of the optimisation baseline; 0: leave out.")] = 2,
+    optimised_sentences: Annotated[int, typer.Option(help="Sentences of the optimisation baseline.")] = 3,
+    optimised_steps: Annotated[int, typer.Option(min=1, help="Adam steps of the optimisation baseline.")] = 40,
+    perceptual: PerceptualOption = None,
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Thirty sentences on held-out faces and photos: success, leakage, identity, baselines. Resumes."""
+    with exit_codes(debug), _advancing("editing") as advance:
+        check_device_name(device)
+        folder = output_folder(out)
+        from gan_mapping.evaluation.edit_report import report_json, report_markdown
+        from gan_mapping.evaluation.edit_runs import EditOptions, run_edits
+        from gan_mapping.evaluation.optimisation import OptimisationConfig
+
+        options = EditOptions(
+            faces,
+            tuple(photos or ()),
+            refine,
+            strength_faces=strength_faces,
+            boundary_faces=boundary_faces,
+            optimised_faces=optimised_faces,
+            optimised_sentences=optimised_sentences,
+            optimisation=OptimisationConfig(optimised_steps, every=min(10, optimised_steps)),
+            mappers=tuple(mappers or ()),
+            perceptual=perceptual,
+        )
+        runs, sentences, instruments = run_edits(load_editor(preset, device), options, folder, advance)
+        report = report_json(runs, sentences, instruments, options)
+        write_text(folder / "edits.json", to_json(report, indent=1) + "\n")
+        write_text(folder / "edits.md", report_markdown(runs, sentences, instruments, options))
+        if as_json:
+            print_json(report)
+        say(f"Wrote {folder / 'edits.md'}.")
+        _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
+
+
+def reconstruction(
+    out: ReportFolderOption,
+    faces: FacesOption = 50,
+    refined_faces: Annotated[int, typer.Option(help="How many of them are refined too; photos always are.")] = 8,
+    photos: PhotosOption = None,
+    mappers: MappersOption = None,
+    refine: RefineOption = None,
+    independent: Annotated[bool, typer.Option(help="Also refine without the face network in the loss.")] = True,
+    perceptual: PerceptualOption = None,
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """How well faces are read back: identity, perceptual distance, PSNR, latent cosine. Resumes."""
+    with exit_codes(debug), _advancing("reading faces back") as advance:
+        check_device_name(device)
+        folder = output_folder(out)
+        from gan_mapping.evaluation.reconstruction import ReconstructionOptions, run_reconstruction
+        from gan_mapping.evaluation.reconstruction_report import reconstruction_json, reconstruction_markdown
+
+        options = ReconstructionOptions(
+            faces, refined_faces, tuple(photos or ()), refine, independent, tuple(mappers or ()), perceptual
+        )
+        runs, instruments = run_reconstruction(load_editor(preset, device), options, folder, advance)
+        report = reconstruction_json(runs, instruments, options)
+        write_text(folder / "reconstruction.json", to_json(report, indent=1) + "\n")
+        write_text(folder / "reconstruction.md", reconstruction_markdown(runs, instruments, options))
+        if as_json:
+            print_json(report)
+        say(f"Wrote {folder / 'reconstruction.md'}.")
+        _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
+
+
+def sheet(
+    out: ReportFolderOption,
+    faces: FacesOption = 7,
+    photos: PhotosOption = None,
+    refine: RefineOption = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="A sentence; give it several times.  [default: twelve]")
+    ] = None,
+    preset: PresetOption = "mini",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """A contact sheet of sentences in the paper's style, to look at. Resumes."""
+    with exit_codes(debug), _advancing("drawing faces") as advance:
+        check_device_name(device)
+        folder = output_folder(out)
+        from gan_mapping.evaluation.sheet_runs import SheetOptions, run_sheet
+
+        options = SheetOptions(faces, tuple(photos or ()), refine)
+        path, failed = run_sheet(load_editor(preset, device), options, folder, advance, text)
+        if as_json:
+            print_json({"sheet": str(path), "failed": failed})
+        say(f"Wrote {path}.")
+        _name_failures(failed)
+
+
+def _name_failures(failed: dict[str, str]) -> None:
+    """Faces that could not be measured are named, and the exit code says that there were some."""
+    for face, reason in failed.items():
+        say(f"Left out: {face}: {reason}", "yellow")
+    if failed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _advancing(what: str) -> Iterator[Callable[[int, int], None]]:
+    quiet_libraries()
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance

@@ -1,0 +1,188 @@
+"""The whole measurement of edits: faces x sentences x methods, face by face, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from gan_mapping.editing import FaceEditor
+from gan_mapping.evaluation.boundaries import fit_boundaries
+from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer, FacePlan
+from gan_mapping.evaluation.faces import FaceSource, held_out_faces, photo_faces, start_face
+from gan_mapping.evaluation.instruments import JUDGE_NETWORK, Instruments, load_instruments
+from gan_mapping.evaluation.judge import JUDGE_FILE
+from gan_mapping.evaluation.methods import Method, load_methods
+from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
+from gan_mapping.evaluation.records import FaceRecords, fingerprint
+from gan_mapping.evaluation.sentences import EditSentence, load_sentences
+from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from gan_mapping.mappers import OffsetMapper
+from vl_backbone.assets.files import sha256_of
+from vl_backbone.errors import InputError, UsageError
+from vl_backbone.factory import load_backbone
+
+SHEET_FACES = 8
+OPTIMISER_BACKBONE = "hdvila-mini"
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    """What is measured.
+
+    faces: held-out generated faces; photos: files and folders of real ones, refined over `refine` steps (None: the
+    preset's). strength_faces: on how many faces the other `strengths` are drawn too. boundary_faces: on how many the
+    InterFaceGAN baseline is run, at `boundary_steps` times its step. optimised_faces, optimised_sentences: pairs of
+    the slow baseline. mappers: further mapper files to compare. perceptual: as in load_instruments.
+    """
+
+    faces: int = 100
+    photos: tuple[Path, ...] = ()
+    refine: int | None = None
+    strengths: tuple[float, ...] = (0.25, 0.5, 0.75)
+    strength_faces: int = 12
+    boundary_faces: int = 100
+    boundary_steps: tuple[float, ...] = (0.5, 0.8, 1.2)
+    optimised_faces: int = 2
+    optimised_sentences: int = 3
+    optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
+    mappers: tuple[Path, ...] = ()
+    perceptual: str | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.faces, self.strength_faces, self.boundary_faces, self.optimised_faces, self.optimised_sentences)
+        if min(*counts, self.refine or 0) < 0:
+            raise UsageError("The numbers of faces, sentences and steps must be 0 or more.")
+        if self.faces == 0 and not self.photos:
+            raise UsageError("There is nothing to measure: ask for --faces or --photos.")
+        if min(self.strengths + self.boundary_steps, default=1.0) <= 0:
+            raise UsageError("Strengths and step sizes must be above 0.")
+
+
+@dataclass(frozen=True)
+class MethodRun:
+    """What was measured of one method: (face, is a photo, measure), faces that failed with the reason, intents read."""
+
+    method: Method
+    measures: list[tuple[str, bool, EditMeasure]]
+    failed: dict[str, str]
+    intents: dict[str, dict[str, float]]
+
+
+def run_edits(
+    editor: FaceEditor, options: EditOptions, out: Path, advance: Advance = lambda done, total: None
+) -> tuple[list[MethodRun], list[EditSentence], Instruments]:
+    """Measures what is not in `out` yet and writes out/METHOD/*.json and the contact sheet of the first faces.
+
+    advance(done, total) counts edits at strength 1. Raises UsageError and WeightsError before any work.
+    """
+    sentences = load_sentences()
+    sources = [*held_out_faces(options.faces), *photo_faces(options.photos)]
+    methods = load_methods(editor, options.mappers)
+    instruments = load_instruments(editor, options.perceptual)
+    total = len(sources) * len(sentences) * len(methods)
+    runs = []
+    for i, method in enumerate(methods):
+        boundary = optimiser = None
+        if i == 0 and options.boundary_faces:
+            boundary = _boundary(method, sentences)
+        if i == 0 and options.optimised_faces * options.optimised_sentences:
+            backbone = load_backbone(OPTIMISER_BACKBONE, str(editor.device))
+            optimiser = TextOptimiser(editor.generator, backbone, instruments.network)
+        measurer = EditMeasurer(method.editor, instruments, sentences, boundary, optimiser)
+        first = i * len(sources) * len(sentences)
+        runs.append(_run_method(method, measurer, sources, options, out / method.name, advance, first, total))
+    return runs, sentences, instruments
+
+
+def _boundary(method: Method, sentences: Sequence[EditSentence]) -> OffsetMapper:
+    editor = method.editor
+    wanted = sorted({name for sentence in sentences for name, _ in sentence.targets})
+    relative = editor.mappers.offset.relative.cpu()
+    boundary = fit_boundaries(editor.generator, editor.mappers.attributes, wanted, relative)
+    return boundary.to(editor.device).requires_grad_(False)
+
+
+def _run_method(
+    method: Method,
+    measurer: EditMeasurer,
+    sources: Sequence[FaceSource],
+    options: EditOptions,
+    out: Path,
+    advance: Advance,
+    first: int,
+    total: int,
+) -> MethodRun:
+    records = FaceRecords(out)
+    run = MethodRun(method, [], {}, {s.text: intents_of(method, s.text) for s in measurer.sentences})
+    strips = []
+    for number, source in enumerate(sources):
+        done = first + number * len(measurer.sentences)
+        advance(done, total)
+        plan = plan_face(source, number, measurer, options)
+        key = _key(source, plan, measurer, options)
+        record = records.read(source.name, key)
+        if record is None:
+            counted = iter(range(done + 1, total + 1))
+            try:
+                face = start_face(method.editor, source, _refine(source, method, options))
+            except InputError as error:
+                run.failed[source.name] = str(error)
+                continue
+            measures, strip = measurer.measure(face, plan, lambda c=counted: advance(next(c), total))  # type: ignore[misc]
+            save_strip(records.picture(source.name), strip)
+            records.write(source.name, key, {"face": source.name, "edits": [m.to_json() for m in measures]})
+            record = records.read(source.name, key)
+            assert record is not None
+        run.measures.extend((source.name, source.real, EditMeasure.from_json(row)) for row in record["edits"])
+        if len(strips) < SHEET_FACES:
+            strips.append(records.picture(source.name))
+    advance(first + len(sources) * len(measurer.sentences), total)
+    if strips:
+        headings = ["as it is read back", *(s.text for s in measurer.sentences)]
+        save_jpeg(draw_sheet(strips, headings), out.parent / f"{out.name}.jpg")
+    return run
+
+
+def plan_face(source: FaceSource, number: int, measurer: EditMeasurer, options: EditOptions) -> FacePlan:
+    """What is done with the face of that number, first to last; baselines only where the measurer has them."""
+    slow = number < options.optimised_faces and measurer.optimiser is not None and not source.real
+    plain = number < options.boundary_faces and measurer.boundary is not None and not source.real
+    # Sentences evenly from all groups, so that the few stand for the thirty.
+    texts = [s.text for s in measurer.sentences]
+    step = max(1, len(texts) // max(1, options.optimised_sentences))
+    return FacePlan(
+        options.strengths if number < options.strength_faces or source.real else (),
+        options.boundary_steps if plain else (),
+        tuple(texts[step // 2 :: step][: options.optimised_sentences]) if slow else (),
+        options.optimisation,
+    )
+
+
+def intents_of(method: Method, text: str) -> dict[str, float]:
+    """What the method's text mapper reads in a sentence, by attribute."""
+    values = method.editor.read(text)[0]
+    named = zip(method.editor.mappers.attributes, values.tolist(), strict=True)
+    return {name: round(value, 2) for name, value in named if value}
+
+
+def _refine(source: FaceSource, method: Method, options: EditOptions) -> int:
+    """Generated faces lie in W already; photos get the refinement a user gets."""
+    if not source.real:
+        return 0
+    return method.editor.refine_steps if options.refine is None else options.refine
+
+
+def _key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, options: EditOptions) -> str:
+    return fingerprint(
+        {
+            "source": source.fingerprint(),
+            "plan": asdict(plan),
+            "refine": options.refine,
+            "weights": measurer.editor.weights,
+            "judge": [sha256_of(JUDGE_FILE), JUDGE_NETWORK, measurer.instruments.perceptual_name],
+            "sentences": [[s.text, s.targets, sorted(s.may)] for s in measurer.sentences],
+            "device": measurer.editor.device.type,
+        }
+    )

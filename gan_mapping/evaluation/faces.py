@@ -1,0 +1,117 @@
+"""The faces that are measured: held-out generated ones by their seeds, and real photos by their files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from fdvd.alignment import FaceFrame
+from fdvd.attributes import HELD_OUT_SEEDS, load_labels
+from fdvd.images import load_photo
+from gan_mapping.editing import FaceEditor
+from gan_mapping.images import to_uint8
+from vl_backbone.assets.files import sha256_of
+from vl_backbone.errors import UsageError
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+TRUNCATION = 0.75  # as the held-out faces were labelled
+# What sentences take away; a random face hardly ever has it.
+REMOVABLE = ("glasses", "long_hair", "beard", "makeup", "bangs", "curly_hair", "hat")
+
+
+@dataclass(frozen=True)
+class FaceSource:
+    """A face to measure: the seed of a generated one, or the file of a real photo."""
+
+    name: str
+    seed: int | None = None
+    path: Path | None = None
+
+    @property
+    def real(self) -> bool:
+        """Whether it is a photo."""
+        return self.path is not None
+
+    def fingerprint(self) -> str:
+        """Changes when the picture does."""
+        return sha256_of(self.path) if self.path is not None else f"seed {self.seed} psi {TRUNCATION}"
+
+
+@dataclass(frozen=True)
+class StartedFace:
+    """A face seen as a picture and written as a latent.
+
+    crop, reconstruction: uint8 [R, R, 3]; ws: [1, num_ws, w_dim]; truth: the latent [w_dim] it was drawn from, or
+    None; photo, frame: the whole photo uint8 [H, W, 3] and where the face lies in it, or None.
+    """
+
+    source: FaceSource
+    crop: np.ndarray
+    ws: Tensor
+    reconstruction: np.ndarray
+    truth: Tensor | None = None
+    photo: np.ndarray | None = None
+    frame: FaceFrame | None = None
+
+
+def held_out_faces(count: int) -> list[FaceSource]:
+    """The first `count` of the held-out seeds in a fixed order, so that more faces never change the first ones.
+
+    Every other face is picked, in turn, for having something that sentences remove (by the hand-made labels); the
+    others are random. Without that a dozen faces hold hardly a pair of glasses to take off.
+    """
+    if not 0 <= count <= len(HELD_OUT_SEEDS):
+        raise UsageError(f"There are {len(HELD_OUT_SEEDS)} held-out faces; asked for {count}.")
+    labels = load_labels(rare=False)
+    shuffled: list[int] = np.random.default_rng(0).permutation(np.array(HELD_OUT_SEEDS)).tolist()
+    left = dict.fromkeys(shuffled)
+    wanted = itertools.cycle(REMOVABLE)
+    order: list[int] = []
+    while len(order) < count:
+        seed = next(iter(left))
+        if len(order) % 2:
+            name = next(wanted)
+            seed = next((s for s in left if (labels[s][name] or 0.0) > 0.5), seed)
+        del left[seed]
+        order.append(seed)
+    return [FaceSource(f"seed-{seed}", seed=seed) for seed in order]
+
+
+def photo_faces(paths: Sequence[Path]) -> list[FaceSource]:
+    """Files, and the pictures of folders, as sources; UsageError for what is not there."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UsageError(f"--photos {path}: there is no such file or folder.")
+    names: dict[str, int] = {}
+    sources = []
+    for path in found:
+        names[path.stem] = names.get(path.stem, 0) + 1
+        number = names[path.stem]
+        sources.append(FaceSource(path.stem if number == 1 else f"{path.stem}-{number}", path=path))
+    return sources
+
+
+def start_face(editor: FaceEditor, source: FaceSource, refine: int = 0) -> StartedFace:
+    """Draws or loads the face and reads it back from its picture, over `refine` steps. InputError without a face."""
+    photo, frame, truth = None, None, None
+    if source.path is not None:
+        photo = load_photo(source.path).rgb
+        frame = editor.find_faces(photo)[0][1]
+        crop = frame.crop(photo)
+    else:
+        assert source.seed is not None
+        drawn = editor.sample(source.seed, TRUNCATION)
+        truth = drawn[0, 0]
+        crop = to_uint8(editor.generator.render(drawn))[0]
+    ws = editor.invert(crop, refine)
+    return StartedFace(source, crop, ws, to_uint8(editor.generator.render(ws))[0], truth, photo, frame)

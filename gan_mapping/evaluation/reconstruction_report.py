@@ -1,0 +1,80 @@
+"""The tables of a reconstruction measurement, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from gan_mapping.evaluation.instruments import Instruments
+from gan_mapping.evaluation.reconstruction import (
+    FIGURES,
+    LINEAR,
+    ReconstructionOptions,
+    ReconstructionRun,
+    summarise_ways,
+)
+from gan_mapping.evaluation.records import Json
+
+DIGITS = {"identity": 3, "perceptual": 3, "psnr": 1, "cosine": 3}
+KINDS = ((False, "held-out generated"), (True, "real photos"))
+
+
+def reconstruction_json(
+    runs: Sequence[ReconstructionRun], instruments: Instruments, options: ReconstructionOptions
+) -> Json:
+    """Means and single faces, and the settings, JSON-ready."""
+    methods = []
+    for run in runs:
+        means = [
+            {"kind": kind, "way": way, "faces": faces, **figures}
+            for real, kind in KINDS
+            for way, faces, figures in summarise_ways(run.measures, real)
+        ]
+        faces = [{"face": face, "photo": real, **asdict(m)} for face, real, m in run.measures]
+        backbone = run.method.editor.mappers.backbone
+        methods.append({"name": run.method.name, "backbone": backbone, "means": means, "faces": faces})
+        methods[-1] |= {"weights": run.method.editor.weights, "failed": run.failed}
+    settings = {**asdict(options), "photos": len(options.photos), "mappers": [m.name for m in options.mappers]}
+    return {"methods": methods, "perceptual": instruments.perceptual_name, "settings": settings}
+
+
+def reconstruction_markdown(
+    runs: Sequence[ReconstructionRun], instruments: Instruments, options: ReconstructionOptions
+) -> str:
+    """The report; docs/evaluation.md says what each number means."""
+    steps = ", ".join(sorted({str(_steps(run, options)) for run in runs}))
+    lines = [
+        "# Reconstruction",
+        "",
+        f"Refinement: {steps} steps. Perceptual distance: {instruments.perceptual_name}. What the columns mean: "
+        "docs/evaluation.md.",
+        "",
+        "| mappers | backbone | faces | way | identity | perceptual | PSNR, dB | w cosine |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for run in runs:
+        for real, kind in KINDS:
+            for way, faces, figures in summarise_ways(run.measures, real):
+                start = f"| {run.method.name} | {run.method.editor.mappers.backbone} | {faces} {kind} | {way} |"
+                lines.append(start + "".join(f" {_plain(figures[name], DIGITS[name])} |" for name in FIGURES))
+    for run in runs:
+        photos = [face for face, real, m in run.measures if real and m.way == LINEAR]
+        if photos:
+            lines += ["", f"## {run.method.name}: identity distance by photo", ""]
+            ways = list(dict.fromkeys(m.way for _, real, m in run.measures if real))
+            lines += ["| photo |" + "".join(f" {way} |" for way in ways), "|---|" + "---|" * len(ways)]
+            for photo in photos:
+                found = {m.way: m.identity for face, _, m in run.measures if face == photo}
+                lines.append(f"| {photo} |" + "".join(f" {_plain(found.get(way, math.nan), 3)} |" for way in ways))
+        if run.failed:
+            lines += ["", "Left out: " + "; ".join(f"{face}: {why}" for face, why in run.failed.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _steps(run: ReconstructionRun, options: ReconstructionOptions) -> int:
+    return run.method.editor.refine_steps if options.refine is None else options.refine
+
+
+def _plain(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,69 @@
+"""Where on an FFHQ-aligned picture an edit belongs: fixed regions, so that no network has to be trusted.
+
+The alignment puts the eyes at about (.38, .46) and (.63, .46) of the side and the mouth at (.5, .73).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+# region -> boxes (top, bottom, left, right) in parts of the side
+_BOXES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
+    "eyes": ((0.34, 0.57, 0.20, 0.80),),
+    "nose": ((0.42, 0.70, 0.36, 0.64),),
+    "mouth": ((0.62, 0.86, 0.28, 0.72),),
+    "jaw": ((0.58, 1.00, 0.18, 0.82),),
+    "ears": ((0.40, 0.90, 0.08, 0.30), (0.40, 0.90, 0.70, 0.92)),
+    "neck": ((0.84, 1.00, 0.10, 0.90),),
+    "top": ((0.00, 0.48, 0.06, 0.94),),
+    "head": ((0.02, 1.00, 0.08, 0.92),),
+    "everything": ((0.0, 1.0, 0.0, 1.0),),
+}
+_FACE_CENTRE, _FACE_RADII = (0.58, 0.50), (0.36, 0.28)  # (down, right): the skin from forehead to chin
+_BY_REGION: dict[str, tuple[str, ...]] = {
+    "hair": (
+        *("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair", "bald"),
+        *("straight_hair", "wavy_hair", "curly_hair", "long_hair"),
+    ),
+    "top": ("hat", "bangs", "receding"),
+    "eyes": ("glasses", "sunglasses", "bags", "bushy_brows", "arched_brows", "narrow_eyes", "wide_eyes"),
+    "nose": ("big_nose", "pointy_nose"),
+    "mouth": ("lipstick", "big_lips"),
+    "jaw": ("beard", "mustache", "stubble", "goatee", "doublechin"),
+    "ears": ("earrings",),
+    "neck": ("necklace",),
+    "face": ("smile", "teeth", "frown", "makeup", "rosy", "wrinkles", "cheekbones"),
+    "head": ("male", "age", "child", "pale", "dark_skin", "chubby", "thin", "asian"),
+    "everything": ("look_left", "look_right"),
+}
+REGION_OF = {name: region for region, names in _BY_REGION.items() for name in names}
+"""Attribute -> the region its edit may touch."""
+
+
+def edited_region(attributes: Iterable[str], size: int) -> Tensor:
+    """Attributes of an edit -> bool [size, size], True where it may change the picture; the rest is "outside"."""
+    inside = torch.zeros(size, size, dtype=torch.bool)
+    for name in attributes:
+        inside |= _region(REGION_OF[name], size)
+    return inside
+
+
+def _region(name: str, size: int) -> Tensor:
+    if name == "face":
+        return _face(size)
+    if name == "hair":  # all of the head but the face itself
+        return _region("head", size) & ~_face(size)
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    for top, bottom, left, right in _BOXES[name]:
+        mask[round(top * size) : round(bottom * size), round(left * size) : round(right * size)] = True
+    return mask
+
+
+def _face(size: int) -> Tensor:
+    axis = (torch.arange(size) + 0.5) / size
+    down = (axis[:, None] - _FACE_CENTRE[0]) / _FACE_RADII[0]
+    right = (axis[None, :] - _FACE_CENTRE[1]) / _FACE_RADII[1]
+    return down.square() + right.square() <= 1
