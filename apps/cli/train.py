@@ -53,6 +53,22 @@ def train_mapper(
         say(f"Wrote {out}.")
 
 
+@train_app.command("mapper-images")
+def train_mapper_images(
+    config: Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/training.md.")],
+    out: RunFolderOption,
+    device: TrainDeviceOption = "auto",
+    debug: DebugOption = False,
+) -> None:
+    """Fine-tune the mappers through the generator with picture losses. Interrupt freely: it goes on where it was."""
+    with exit_codes(debug), training_progress() as report:
+        from gan_mapping.training.image_config import load_image_config
+        from gan_mapping.training.image_recipe import MODEL_FILE, train_on_pictures
+
+        train_on_pictures(load_image_config(config), out, report=report, say=say, cpu=on_cpu(device))
+        say(f"Wrote {out / MODEL_FILE}.")
+
+
 @train_app.command("superres")
 def train_superres(
     faces: Annotated[int, typer.Option(min=500, help="How many faces are drawn.")] = 8500,
