@@ -116,7 +116,7 @@ def _run_method(
 ) -> MethodRun:
     records = FaceRecords(out)
     run = MethodRun(method, [], {}, {s.text: intents_of(method, s.text) for s in measurer.sentences})
-    strips = []
+    strips: list[Path] = []
     for number, source in enumerate(sources):
         done = first + number * len(measurer.sentences)
         advance(done, total)
@@ -153,7 +153,7 @@ def plan_face(source: FaceSource, number: int, measurer: EditMeasurer, options: 
     texts = [s.text for s in measurer.sentences]
     step = max(1, len(texts) // max(1, options.optimised_sentences))
     return FacePlan(
-        options.strengths if number < options.strength_faces or source.real else (),
+        options.strengths if number < options.strength_faces else (),
         options.boundary_steps if plain else (),
         tuple(texts[step // 2 :: step][: options.optimised_sentences]) if slow else (),
         options.optimisation,

@@ -78,8 +78,8 @@ class EditMeasure:
     @classmethod
     def from_json(cls, row: Json) -> EditMeasure:
         """What `to_json` gave, after a way through a file."""
-        numbers = ("flipped", "identity", "outside", "seconds", "monotone", "optimised_seconds")
-        numbers += ("photo_to_edit", "photo_to_paste")
+        numbers = ["flipped", "identity", "outside", "seconds", "monotone", "optimised_seconds"]
+        numbers += ["photo_to_edit", "photo_to_paste"]
         attempts = {name: tuple(_attempt(a) for a in row[name]) for name in ("strengths", "boundary", "optimised")}
         return cls(**{**row, **{name: number(row[name]) for name in numbers}, **attempts})
 

@@ -33,7 +33,7 @@ def perceptual_where(a: Sequence[Tensor], b: Sequence[Tensor], where: Tensor) ->
         return math.nan
     total = 0.0
     for x, y in zip(a, b, strict=True):
-        weight = F.adaptive_avg_pool2d(where.float()[None], x.shape[-2:])[0].to(x.device)
+        weight = F.adaptive_avg_pool2d(where.float()[None], (x.shape[-2], x.shape[-1]))[0].to(x.device)
         total += float(((x - y).square().sum(1)[0] * weight).sum() / weight.sum())
     return total
 
@@ -57,8 +57,3 @@ def outside_pixels_changed(photo: np.ndarray, edited: np.ndarray, inside: np.nda
     """How many pixels (uint8 [H, W, 3]) differ where `inside` [H, W] is False."""
     changed = (photo != edited).any(axis=2)
     return int((changed & ~inside).sum())
-
-
-def largest(values: Tensor, count: int) -> list[int]:
-    """Indices of the `count` largest values, largest first."""
-    return torch.topk(values, min(count, len(values))).indices.tolist()

@@ -33,8 +33,8 @@ def reconstruction_json(
         ]
         faces = [{"face": face, "photo": real, **asdict(m)} for face, real, m in run.measures]
         backbone = run.method.editor.mappers.backbone
-        methods.append({"name": run.method.name, "backbone": backbone, "means": means, "faces": faces})
-        methods[-1] |= {"weights": run.method.editor.weights, "failed": run.failed}
+        row: Json = {"name": run.method.name, "backbone": backbone, "means": means, "faces": faces}
+        methods.append({**row, "weights": run.method.editor.weights, "failed": run.failed})
     settings = {**asdict(options), "photos": len(options.photos), "mappers": [m.name for m in options.mappers]}
     return {"methods": methods, "perceptual": instruments.perceptual_name, "settings": settings}
 

@@ -106,8 +106,8 @@ def test_boundaries_tell_faces_apart() -> None:
     moved = ws + mapper(ws, intents)
     assert float(mapper.scores(moved)[0, a]) == pytest.approx(float(mapper.high[a]), abs=1e-3)
     assert not mapper.directions[ATTRIBUTES.index("hat")].any()
-    with pytest.raises(InputError, match="pointy_nose"):
-        fit_boundaries(generator, ATTRIBUTES, ["pointy_nose"], relative)
+    with pytest.raises(InputError, match="wings"):  # nobody has them
+        fit_boundaries(generator, ("male", "wings"), ["wings"], torch.zeros(2))
 
 
 def test_sheets_keep_to_their_size(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""`vilaface evaluate edits`, `reconstruction` and `sheet` as people call them: what is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from app_helpers import Launch, json_rows
+
+
+@pytest.mark.parametrize("what", ["edits", "reconstruction", "sheet"])
+def test_bad_requests_are_sentences(launch: Launch, tmp_path: Path, what: str) -> None:
+    for arguments, code in ((["--device", "abacus"], 2), (["--faces", "401"], 2), (["--photos", "nowhere"], 2)):
+        done = launch("evaluate", what, "--out", "out", *arguments, cwd=tmp_path)
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+        assert arguments[1] in done.stderr or "400" in done.stderr
+        assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_one_face_is_measured_and_resumed(launch: Launch, tmp_path: Path) -> None:
+    few = ["--faces", "1", "--strength-faces", "0", "--boundary-faces", "0", "--optimised-faces", "0", "--json"]
+    done = launch("evaluate", "edits", "--out", "out", *few, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json_rows(done.stdout)[0]
+    assert report["methods"][0]["generated"][-1]["pairs"] == 30
+    assert (tmp_path / "out" / "mini.jpg").stat().st_size < 350_000
+    again = launch("evaluate", "edits", "--out", "out", *few, cwd=tmp_path)
+    assert json_rows(again.stdout)[0] == report
