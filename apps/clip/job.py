@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FORMAT = 1  # of the work folder; raise it when what is in there changes its meaning
 PIECE_FRAMES = 50  # finished work is kept every so many frames
 PREVIEW_SECONDS = 1
+_MISSING_END = 0.25  # seconds at the end of a clip that may be missing without a word
 
 Report = Callable[[str, int, int], None]
 """Called as (stage, done, total); total is 0 when unknown. Stages: "faces", "identity", "frames"."""
@@ -134,12 +135,12 @@ class _Job:
     def run(self, work: Workspace, out: Path) -> ClipResult:
         start = time.perf_counter()
         with self.timer.stage("detect"):
-            sightings = self._find(work)
             size = (self.info.width, self.info.height)
             try:
+                sightings = self._find(work)
                 plan = self.clip_editor.plan(sightings, size, self.settings.face)
             except InputError:
-                work.remove()  # another run would find no more
+                work.remove()  # a damaged clip, or one without a face: another run would find no more
                 raise
         with self.timer.stage("map_text"):
             intents = self.editor.read(self.settings.text)
@@ -163,12 +164,20 @@ class _Job:
             {name: round(value, 3) for name, value in attributes if value},
             resumed,
             self.timer.seconds,
-            [*self.info.warnings] + ([] if bool(intents.any()) else [NO_INTENT_WARNING]),
+            [*self.info.warnings, *self._early_end()] + ([] if bool(intents.any()) else [NO_INTENT_WARNING]),
         )
 
     def _frames(self) -> Iterator[ClipFrame]:
         frames = read_frames(self.source)
         return takewhile(lambda frame: frame.time < PREVIEW_SECONDS, frames) if self.settings.preview else frames
+
+    def _early_end(self) -> list[str]:
+        """A sentence where the clip states more than there is: its end was cut off, or was never written."""
+        stated = self.info.duration
+        end = float(self.pts[-1] * self.info.time_base + 1 / self.info.rate)
+        if self.settings.preview or stated is None or stated - end < max(_MISSING_END, float(3 / self.info.rate)):
+            return []
+        return [f"the clip's pictures end at {end:.2f} s, although it states a length of {stated:.2f} s"]
 
     def _pictures(self, start: int = 0) -> Iterator[NDArray[np.uint8]]:
         return (frame.rgb for frame in islice(self._frames(), start, None))

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,22 +79,35 @@ def _timed(pieces: Sequence[Piece], info: VideoInfo) -> Iterator[Any]:
     """All packets in decoding order with pts and dts in units of info.time_base.
 
     Decoding times are those of one unbroken stream: the k-th packet is decoded when the (k - delay)-th frame is
-    shown, with the delay that the deepest reordering in any piece needs.
+    shown, with the delay that the deepest reordering in any piece needs. The first packets are decoded as much
+    earlier as the last frames follow one another, for some containers state the span of decoding as the length.
     """
     orders = [_shown_order(piece) for piece in pieces]
     delay = max(place - rank for order in orders for place, rank in enumerate(order))
     shown = [pts for piece in pieces for pts in piece.pts]
-    step = max(1, round(1 / info.rate / info.time_base))
-    early = [shown[0] - step * k for k in range(delay, 0, -1)]
+    lengths = [after - before for before, after in pairwise(shown)] + [_last_length(shown[-1], info)]
+    early = [shown[0] - (shown[-1] - shown[-1 - k]) for k in range(delay, 0, -1)]
     decoded = iter([*early, *shown])
+    done = 0
     for piece, order in zip(pieces, orders, strict=True):
-        ranks = iter(order)
-        for packet in _packets(piece.path):
-            length = round((packet.duration or 0) * packet.time_base / info.time_base)
-            packet.pts, packet.dts = piece.pts[next(ranks)], next(decoded)
+        for packet, rank in zip(_packets(piece.path), order, strict=True):
+            packet.pts, packet.dts = piece.pts[rank], next(decoded)
             packet.time_base = info.time_base
-            packet.duration = length
+            packet.duration = lengths[done + rank]
+            if packet.dts == shown[len(shown) - 1 - delay]:
+                packet.duration = lengths[-1]
             yield packet
+        done += len(order)
+
+
+def _last_length(last: int, info: VideoInfo) -> int:
+    """How long the frame at pts `last` is shown, in units of info.time_base: to the source's end if it goes on for
+    some frames at most, else for one frame's time."""
+    step = max(1, round(1 / info.rate / info.time_base))
+    if info.duration is None:
+        return step
+    rest = round(Fraction(info.duration) / info.time_base) - last
+    return rest if 0 < rest <= 3 * step else step
 
 
 def _shown_order(piece: Piece) -> list[int]:

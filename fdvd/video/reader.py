@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
 from fdvd.video.info import Colours, Orientation, VideoInfo
 from vl_backbone.errors import InputError
@@ -31,6 +32,7 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,h264,hevc,ivf,m4v,mxf,nut,"
     "yuv4mpegpipe,apng,dv,vob,wtv,rm"
 )
+_PICTURES = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
 _OPEN_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 _DEFAULT_RATE = Fraction(25)
 _MISSING_END = 0.1  # part of the stated duration that may be missing before the file counts as cut off
@@ -57,6 +59,8 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         # "file:" keeps names such as "concat:a|b" from being taken as an address.
         container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
+        if _is_picture(path):
+            raise InputError(f"{path}: is a picture, not a video; `vilaface edit` takes pictures") from None
         raise InputError(f"{path}: is not a video that can be read ({_reason(error)}); use another copy") from None
     with container:
         yield container
@@ -160,6 +164,15 @@ def _refuse_before_opening(path: Path) -> None:
         raise InputError(f"{path}: is {kind}; give a video file")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); use another copy")
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file that is no video is one of the usual kinds of photo."""
+    try:
+        with Image.open(path) as picture:
+            return picture.format in _PICTURES
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 def _reason(error: BaseException) -> str:

@@ -4,66 +4,17 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
-import av
 import numpy as np
 import pytest
-import torch
-from app_helpers import SIDE, FakeEditor
-from torch import Tensor
+from clip_fakes import ClipFake, Finder, packets, sound, times
 
 from apps.clip import job
 from apps.clip.job import ClipSettings, edit_clip
-from fdvd.detection import DetectedFace
 from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
 from vl_backbone.errors import InputError, UsageError
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 30
-
-
-class ClipFake(FakeEditor):
-    """FakeEditor that can also encode; its face network and detector are not asked."""
-
-    refine_steps = 0
-    device = torch.device("cpu")
-    detector = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weights = {"fake": "0" * 64}
-        render = self.generator.render
-        self.generator = SimpleNamespace(render=render, resolution=SIDE, num_ws=2)
-
-    def encode(self, crops: list[np.ndarray]) -> Tensor:
-        return torch.tensor([float(crop.mean()) / 127.5 - 1 for crop in crops])[:, None, None].expand(-1, 2, 4)
-
-
-class Finder:
-    """Sees one face in every frame but the first five; counts what it is asked."""
-
-    def __init__(self, faces: bool = True) -> None:
-        self.faces = faces
-        self.asked = 0
-
-    def detect(self, rgb: np.ndarray) -> list[DetectedFace]:
-        self.asked += 1
-        if not self.faces or self.asked <= 5:
-            return []
-        points = np.array([[70.0, 50.0], [90.0, 50.0], [80.0, 60.0], [72.0, 70.0], [88.0, 70.0]])
-        return [DetectedFace(np.array([60.0, 30.0, 100.0, 80.0]), 0.99, points)]
-
-
-def sound(path: Path, seconds: float) -> Path:
-    """An M4A file with a tone."""
-    wave = np.sin(np.arange(round(seconds * 48_000)) / 20).astype(np.float32)[None]
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=48_000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 48_000, 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -83,15 +34,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "PIECE_FRAMES", 7)
-
-
-def packets(path: Path, kind: str) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [bytes(p) for p in container.demux(next(s for s in container.streams if s.type == kind)) if p.size]
-
-
-def times(path: Path) -> list[float]:
-    return [frame.time for frame in read_frames(path)]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
