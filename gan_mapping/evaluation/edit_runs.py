@@ -156,7 +156,7 @@ def plan_face(source: FaceSource, number: int, measurer: EditMeasurer, options: 
         options.strengths if number < options.strength_faces else (),
         options.boundary_steps if plain else (),
         tuple(texts[step // 2 :: step][: options.optimised_sentences]) if slow else (),
-        options.optimisation,
+        options.optimisation if slow else OptimisationConfig(),
     )
 
 
