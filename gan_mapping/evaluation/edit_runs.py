@@ -58,6 +58,11 @@ class EditOptions:
             raise UsageError("There is nothing to measure: ask for --faces or --photos.")
         if min(self.strengths + self.boundary_steps, default=1.0) <= 0:
             raise UsageError("Strengths and step sizes must be above 0.")
+        self.sources()
+
+    def sources(self) -> list[FaceSource]:
+        """The faces, generated ones first; UsageError for what is not there."""
+        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def run_edits(
     advance(done, total) counts edits at strength 1. Raises UsageError and WeightsError before any work.
     """
     sentences = load_sentences()
-    sources = [*held_out_faces(options.faces), *photo_faces(options.photos)]
+    sources = options.sources()
     methods = load_methods(editor, options.mappers)
     instruments = load_instruments(editor, options.perceptual)
     total = len(sources) * len(sentences) * len(methods)

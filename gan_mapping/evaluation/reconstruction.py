@@ -51,6 +51,11 @@ class ReconstructionOptions:
             raise UsageError("The numbers of faces and steps must be 0 or more.")
         if self.faces == 0 and not self.photos:
             raise UsageError("There is nothing to measure: ask for --faces or --photos.")
+        self.sources()
+
+    def sources(self) -> list[FaceSource]:
+        """The faces, generated ones first; UsageError for what is not there."""
+        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def run_reconstruction(
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[ReconstructionRun], Instruments]:
     """Measures what is not in `out` yet; writes out/METHOD/*.json and a contact sheet. advance counts faces."""
-    sources = [*held_out_faces(options.faces), *photo_faces(options.photos)]
+    sources = options.sources()
     methods = load_methods(editor, options.mappers)
     instruments = load_instruments(editor, options.perceptual)
     runs = []

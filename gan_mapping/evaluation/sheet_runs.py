@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_mapping.editing import FaceEditor
 from gan_mapping.evaluation.edits import thumbnail
-from gan_mapping.evaluation.faces import held_out_faces, photo_faces, start_face
+from gan_mapping.evaluation.faces import FaceSource, held_out_faces, photo_faces, start_face
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
 from gan_mapping.evaluation.sentences import sheet_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
@@ -29,6 +29,11 @@ class SheetOptions:
     def __post_init__(self) -> None:
         if self.faces < 0 or (self.refine or 0) < 0 or not (self.faces or self.photos):
             raise UsageError("A sheet needs --faces or --photos, and numbers of 0 or more.")
+        self.sources()
+
+    def sources(self) -> list[FaceSource]:
+        """The faces, generated ones first; UsageError for what is not there."""
+        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
 
 
 def run_sheet(
@@ -40,7 +45,7 @@ def run_sheet(
 ) -> tuple[Path, dict[str, str]]:
     """Writes out/sheet.jpg (resumable by face); -> its path, and faces that failed with the reason."""
     texts = list(sentences or sheet_sentences())
-    sources = [*held_out_faces(options.faces), *photo_faces(options.photos)]
+    sources = options.sources()
     records, strips, failed = FaceRecords(out / "sheet"), [], {}
     for place, source in enumerate(sources):
         advance(place, len(sources))
