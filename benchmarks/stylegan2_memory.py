@@ -79,6 +79,7 @@ def use(options: argparse.Namespace) -> None:
         result = work()
         spent = time.perf_counter() - wall, time.process_time() - cpu
         rows[name] = {"wall_s": spent[0], "cpu_s": spent[1], "peak_mb": peak_mb()}
+        print(f"{name}: {spent[1]:.1f} CPU s, {rows[name]['peak_mb']:.0f} MB", file=sys.stderr, flush=True)
         return result
 
     editor = measured("load the mini preset with it", lambda: FaceEditor.from_preset("mini", "cpu", NAME))

@@ -40,8 +40,11 @@ class ClipSimilarity:
         self.tokenizer = tokenizer
         self.device = device
         self.weights = weights or {}
-        self.size: int = model.config.vision_config.image_size
-        tokenizer.enable_truncation(model.config.text_config.max_position_embeddings)
+        # transformers declares the parts of a config too loosely to be told apart.
+        text_config: Any = model.config.text_config
+        vision_config: Any = model.config.vision_config
+        self.size: int = vision_config.image_size
+        tokenizer.enable_truncation(text_config.max_position_embeddings)
         tokenizer.no_padding()
 
     def __call__(self, images: Tensor, text: str) -> Tensor:
@@ -82,7 +85,7 @@ def _build(state: Mapping[str, Tensor], texts: Mapping[str, str], label: str) ->
         values: dict[str, Any] = json.loads(texts[CONFIG_FILE])
         if values.get("model_type") != "clip":
             raise WeightsError(f"The {CONFIG_FILE} beside {label} is of a {values.get('model_type')!r}, not of a CLIP.")
-        config = CLIPConfig.from_dict(values)
+        config: Any = CLIPConfig.from_dict(values)
         layers = config.text_config.num_hidden_layers + config.vision_config.num_hidden_layers
         if layers > len(state):
             raise WeightsError(f"The {CONFIG_FILE} beside {label} asks for {layers} layers, which the file has not.")
