@@ -1,162 +1,153 @@
-"""Super-resolution on held-out faces: ours with no, true and false words, against baselines of the same generator.
+"""Super-resolution on held-out faces against baselines of the same generator.
 
-    python benchmarks/superres.py --faces 24 --side 16 --bank 300 --search-faces 2 --sheet docs/figures/superres.png
+    python benchmarks/superres.py --faces 24 --bank 5000 --search-faces 1 --search-steps 100
 
-Faces are seeds from 1600 on, which no part was fitted on. Truth about attributes is what the judge (which never
-saw a latent) reads off the true picture. Times are wall-clock on whatever else the machine is doing.
+Bicubic enlargement, the mean w, the nearest of a bank of random faces, and a search over z on its sphere (PULSE).
+Every face is finished in a file of its own, the search after every ten steps: interrupted, the same command goes on.
+Seconds are by the clock, on whatever else the machine is doing; cpu_seconds are of all its processors.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from superres_faces import PLAIN, Faces, Record, held_out_labels, parser_for, timed
 
-from apps.sheets import Tile, contact_sheet
-from fdvd.images import save_png
+from apps.cli.common import write_text
 from gan_mapping import FaceEditor
-from gan_mapping.evaluation.judge import JUDGE_FILE, Judge, load_judge
-from gan_mapping.images import to_batch, to_uint8
-from gan_mapping.losses.reconstruction import perceptual_distance
-from gan_mapping.superres.baselines import nearest_latent, search_on_sphere
-from gan_mapping.superres.pixels import as_pixels, box_filter, consistency, enlarge, to_level
+from gan_mapping.images import to_uint8
+from gan_mapping.superres.baselines import SphereSearch, nearest_latent
+from gan_mapping.superres.fairness import balanced
+from gan_mapping.superres.pixels import enlarge, to_level
 from gan_mapping.superres.preview import preview_of
 
-# Attributes that 16 px hide, each with a sentence for having it and one for not having it.
-HIDDEN = {
-    "glasses": ("wearing glasses", "without glasses"),
-    "smile": ("a big smile", "a serious face without a smile"),
-    "beard": ("with a beard", "without a beard"),
-    "bangs": ("with bangs", "without bangs"),
-    "lipstick": ("red lipstick", "no lipstick"),
-    "earrings": ("wearing earrings", "without earrings"),
-}
-
-
-class Bench:
-    """Measures pictures against the truth and adds the figures up."""
-
-    def __init__(self, editor: FaceEditor, judge: Judge) -> None:
-        self.editor = editor
-        self.judge = judge
-        self.figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-
-    def reading(self, picture: np.ndarray, attribute: str) -> float:
-        """The judge's logit of one attribute."""
-        logits = self.judge.logits(to_batch([picture], None, self.editor.device))
-        return float(logits[0, self.judge.attributes.index(attribute)])
-
-    def add(self, method: str, picture: np.ndarray, truth: np.ndarray, pixels: np.ndarray, seconds: float) -> None:
-        """Notes consistency (0..255), perceptual and identity distance and time of one answer."""
-        editor = self.editor
-        features = [editor.refiner.perceptual.features(to_batch([p], 256, editor.device)) for p in (picture, truth)]
-        mine, true = editor.describe_identity([picture, truth])
-        row = self.figures[method]
-        row["consistency"].append(consistency(as_pixels(picture, editor.device), as_pixels(pixels, editor.device)))
-        row["perceptual"].append(float(perceptual_distance(features[0], features[1])[0]))
-        row["identity"].append(float((mine - true).norm()))
-        row["seconds"].append(seconds)
-
-    def table(self) -> dict[str, dict[str, float]]:
-        """Means by method."""
-        return {
-            method: {name: round(float(np.mean(values)), 4) for name, values in row.items()}
-            for method, row in self.figures.items()
-        }
+BANK_SEED = 200_000
+CHUNK = 10  # steps of the search between savings
+Bank = tuple[torch.Tensor, torch.Tensor]
 
 
 @torch.no_grad()
-def preview_bank(editor: FaceEditor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures [N, 3, 16, 16] and latents [N, w_dim] of random faces, seen through the preview head."""
+def preview_bank(editor: FaceEditor, count: int, work: Path) -> Bank:
+    """Pictures [N, 3, 16, 16] and latents [N, w_dim] of random faces, seen through the preview head; kept in a file."""
+    path = work / f"bank-{count}.pt"
+    if path.exists():
+        stored: Bank = torch.load(path, weights_only=True)
+        return stored
     assert editor.pixel_mapper is not None
     preview = preview_of(editor.generator, editor.pixel_mapper.preview)
-    latents = torch.cat([editor.sample(seed)[:, 0] for seed in range(200_000, 200_000 + count)])
-    rows = latents[:, None].expand(-1, editor.generator.num_ws, -1)
-    return torch.cat([to_level(preview(row[None]), 16) for row in rows]), latents
+    pictures, latents = [], []
+    for seed in range(BANK_SEED, BANK_SEED + count):
+        ws = editor.sample(seed)
+        latents.append(ws[:, 0])
+        pictures.append(to_level(preview(ws), 16))
+    bank = torch.cat(pictures), torch.cat(latents)
+    save(bank, path)
+    return bank
+
+
+def save(content: Any, path: Path) -> None:
+    """torch.save, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
+def searched(faces: Faces, seed: int, pixels: torch.Tensor, steps: int) -> tuple[SphereSearch, dict[str, float]]:
+    """The search on one face, from where it stopped, and the seconds that all its steps took."""
+    path = faces.folder / f"search-{seed}.pt"
+    search = SphereSearch(pixels, faces.editor.generator)
+    spent = {"seconds": 0.0, "cpu_seconds": 0.0}
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        search.load(state["search"])
+        spent = state["spent"]
+    while len(search.errors) < steps:
+        _, more = timed(lambda: search.run(min(CHUNK, steps - len(search.errors))))
+        spent = {name: spent[name] + more[name] for name in spent}
+        save({"search": search.state(), "spent": spent}, path)
+        print(f"search on {seed}: step {len(search.errors)}, error {min(search.errors):.2f}", flush=True)
+    return search, spent
+
+
+def baselines(faces: Faces, seed: int, bank: Callable[[], Bank], search_steps: int) -> Record:
+    """Figures by method; of the search only when it has steps. Kept in a file."""
+    path = faces.folder / f"baselines-{seed}.json"
+    record: Record = json.loads(path.read_text()) if path.exists() else {}
+    searching = f"search on the sphere, {search_steps} steps"
+    wanted = ["bicubic", "w mean", "nearest of the bank", *([searching] if search_steps else [])]
+    if all(name in record for name in wanted):
+        return record
+    generator = faces.editor.generator
+    truth = faces.truth(seed)
+    pixels = faces.pixels(truth)
+
+    def note(name: str, make: Callable[[], np.ndarray]) -> None:
+        if name not in record:
+            picture, seconds = timed(make)
+            record[name] = {**faces.measure(picture, truth, pixels), **seconds}
+
+    note("bicubic", lambda: to_uint8(enlarge(pixels, generator.resolution) / 127.5 - 1)[0])
+    note("w mean", lambda: faces.draw(generator.w_mean[None, None]))
+    stored = bank()
+    note("nearest of the bank", lambda: to_uint8(nearest_latent(pixels, *stored, generator)[1] / 127.5 - 1)[0])
+    write_text(path, json.dumps(record) + "\n")
+    if search_steps and searching not in record:
+        search, spent = searched(faces, seed, pixels, search_steps)
+        assert search.ws is not None
+        record[searching] = {**faces.measure(faces.draw(search.ws), truth, pixels), **spent}
+        write_text(path, json.dumps(record) + "\n")
+    return record
+
+
+def table(figures: dict[str, list[Record]]) -> tuple[dict[str, Record], str]:
+    """Means by method, and as Markdown."""
+    columns = [name for name, value in figures["ours, no words"][0].items() if isinstance(value, float)]
+    columns = [name for name in columns if name != "latent_consistency"]
+    means: dict[str, Record] = {}
+    lines = [f"| method | faces | {' | '.join(columns)} |", "|" + "---|" * (2 + len(columns))]
+    for method, records in figures.items():
+        means[method] = {name: float(np.mean([record[name] for record in records])) for name in columns}
+        means[method]["faces"] = len(records)
+        cells = " | ".join(f"{means[method][name]:.2f}" for name in columns)
+        lines.append(f"| {method} | {len(records)} | {cells} |")
+    return means, "\n".join(lines)
 
 
 def main() -> None:
-    """Runs everything; figures go to standard output as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--faces", type=int, default=24)
-    parser.add_argument("--side", type=int, default=16)
-    parser.add_argument("--bank", type=int, default=300, help="latents of the nearest-neighbour baseline")
+    parser.add_argument("--bank", type=int, default=5000, help="latents of the nearest-neighbour baseline")
     parser.add_argument("--search-faces", type=int, default=1, help="faces that the search on the sphere is run on")
     parser.add_argument("--search-steps", type=int, default=100)
-    parser.add_argument("--sheet", type=Path, help="write the contact sheet of the first faces here")
     options = parser.parse_args()
-    editor = FaceEditor.from_preset("mini")
-    bench = Bench(editor, load_judge(JUDGE_FILE, editor.identity))  # type: ignore[arg-type]
-    bank = preview_bank(editor, options.bank)
-    right: dict[str, list[bool]] = defaultdict(list)
-    rows = []
-    for index in range(options.faces):
-        tiles = one_face(bench, bank, 1600 + index, options, index < options.search_faces, right)
-        if index < 8:
-            rows.append(tiles)
-        if options.sheet:
-            save_png(contact_sheet(rows, title=f"{options.side}x{options.side} to 1024x1024", side=224), options.sheet)
-        accuracy = {name: round(float(np.mean(values)), 3) for name, values in right.items()}
-        print(json.dumps({"faces": index + 1, "methods": bench.table(), "attribute_accuracy": accuracy}), flush=True)
+    labels = held_out_labels()
+    faces = Faces(options.work, options.side)
+    banks: list[Bank] = []
 
+    def bank() -> Bank:
+        if not banks:
+            banks.append(preview_bank(faces.editor, options.bank, options.work))
+        return banks[0]
 
-def one_face(
-    bench: Bench,
-    bank: tuple[torch.Tensor, torch.Tensor],
-    seed: int,
-    options: argparse.Namespace,
-    search: bool,
-    right: dict[str, list[bool]],
-) -> list[Tile]:
-    """All methods on one face -> its row of the sheet."""
-    editor = bench.editor
-    generator = editor.generator
-    truth = to_uint8(generator.render(editor.sample(seed)))[0]
-    small = box_filter(as_pixels(truth, editor.device), options.side)
-    pixels = small[0].round().byte().permute(1, 2, 0).numpy()
-
-    def timed(method: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        start = time.perf_counter()
-        picture = make()
-        bench.add(method, picture, truth, pixels, time.perf_counter() - start)
-        return picture
-
-    def rendered(ws: torch.Tensor) -> np.ndarray:
-        return to_uint8(generator.render(ws.expand(1, generator.num_ws, -1).contiguous()))[0]
-
-    big = np.asarray(Image.fromarray(pixels).resize((256, 256), Image.Resampling.NEAREST))
-    tiles = [
-        Tile(big, "input"),
-        Tile(timed("bicubic", lambda: to_uint8(enlarge(small, 1024) / 127.5 - 1)[0]), "bicubic"),
-    ]
-    timed("w mean", lambda: rendered(generator.w_mean[None, None]))
-    nearest = timed("nearest of bank", lambda: rendered(nearest_latent(small, *bank)[:, None]))
-    tiles.append(Tile(nearest, "nearest of bank"))
-    if search:
-        found = timed("search on sphere", lambda: rendered(search_on_sphere(small, generator, options.search_steps)[0]))
-        tiles.append(Tile(found, "search on sphere"))
-    # The first hidden attribute that this face has, taking turns; else the one whose turn it is.
-    names = list(HIDDEN)
-    turn = names[seed % len(names) :] + names[: seed % len(names)]
-    name = next((n for n in turn if bench.reading(truth, n) > 0), turn[0])
-    has = bench.reading(truth, name) > 0
-    true_words, false_words = HIDDEN[name] if has else HIDDEN[name][::-1]
-    for label, words in (
-        ("ours, no words", None),
-        ("ours, true words", true_words),
-        ("ours, false words", false_words),
-    ):
-        picture = timed(label, lambda words=words: editor.super_resolve(pixels, words).samples[0].image)  # type: ignore[misc]
-        right[label].append((bench.reading(picture, name) > 0) == has)
-        tiles.append(Tile(picture, words or "no words"))
-    return [*tiles, Tile(truth, "truth")]
+    figures: dict[str, list[Record]] = defaultdict(list)
+    seeds = balanced(labels, max(48, options.faces))[: options.faces]
+    for number, seed in enumerate(seeds):
+        steps = options.search_steps if number < options.search_faces else 0
+        for method, one in baselines(faces, seed, bank, steps).items():
+            figures[method].append(one)
+        figures["ours, no words"].append(faces.record(seed)["answers"][PLAIN])
+        print(f"{number + 1}/{len(seeds)}", flush=True)
+    means, text = table(figures)
+    print(text)
+    note = f"{len(seeds)} held-out faces, {options.side} px; bank of {options.bank}; perceptual is"
+    write_text(options.out / "superres_methods.md", f"{text}\n\n{note} on EfficientNet-lite0 features.\n")
+    write_text(options.out / "superres_methods.json", json.dumps(means, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import typer
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row
+from apps.cli.superres_clip import check_clip, is_clip, resolve_clip
 from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class SuperresSettings:
 
 
 def superres(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures of small faces, 8 to 256 px wide.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="Pictures or clips of small faces, 8 to 256 px.")
+    ],
     text: Annotated[
         str | None, typer.Option("--text", help='What the pixels do not show, e.g. "wearing eyeglasses".')
     ] = None,
@@ -57,7 +60,8 @@ def superres(
     """Enlarge small faces to 1024x1024, their hidden parts as a sentence says.
 
     Per picture it writes NAME.sr.png, NAME.latent.safetensors and NAME.json; with --samples they are numbered and
-    NAME.sheet.png shows all. The details are invented: a result is no evidence of who is pictured.
+    NAME.sheet.png shows all. A clip whose frames are the face (64 px or less, or --aligned) becomes NAME.sr.mp4, or
+    what its suffix says. The details are invented: a result is no evidence of who is pictured.
     """
     with common.exit_codes(debug):
         settings = SuperresSettings(text, strength, out, samples, seed, face, aligned, preset, device, generator)
@@ -124,12 +128,12 @@ class _Worker:
         if settings.text is not None:
             check_text(settings.text)
         check_strength(settings.strength)
+        if is_clip(image):
+            self._resolve_clip(image, name, row)
+            return
         picture = load_photo(image)
         row["warnings"] += picture.warnings
-        if self._editor is None:
-            self._editor = common.load_editor(settings.preset, settings.device, settings.generator)
-        editor = self._editor
-        row["weights"] = dict(editor.weights)
+        editor = self._loaded(row)
         start = time.perf_counter()
         with common.console.status(f"{image.name}: fitting the pixels."):
             result = editor.super_resolve(
@@ -145,6 +149,24 @@ class _Worker:
         self._write(name, result, row)
         now = time.perf_counter()
         row["timings_s"] = common.rounded({**result.timings_s, "write": now - written, "total": now - start})
+
+    def _resolve_clip(self, clip: Path, name: str, row: Row) -> None:
+        info = check_clip(clip, self.settings)
+        suffix = clip.suffix.lower() if clip.suffix.lower() != ".avi" else ".mp4"
+        out = self._target(f"{name}.sr{suffix}")
+        editor = self._loaded(row)
+        start = time.perf_counter()
+        with common.progress_bar() as bar:
+            row |= resolve_clip(editor, clip, info, out, self.settings, bar)
+        row["outputs"]["sr"] = str(out)
+        row["timings_s"] = common.rounded({"total": time.perf_counter() - start})
+
+    def _loaded(self, row: Row) -> FaceEditor:
+        settings = self.settings
+        if self._editor is None:
+            self._editor = common.load_editor(settings.preset, settings.device, settings.generator)
+        row["weights"] = dict(self._editor.weights)
+        return self._editor
 
     def _write(self, name: str, result: SuperResolution, row: Row) -> None:
         """Writes pictures and latents; fills in the row."""

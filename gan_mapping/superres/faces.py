@@ -57,6 +57,16 @@ def low_resolution_face(
     return frame, pixels, notes
 
 
+def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tuple[SuperResolver, list[str]]:
+    """The editor's resolver, and notes for the user."""
+    start: PixelStart | None = editor.pixel_mapper
+    notes = []
+    if start is None:
+        start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
+        notes.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
+    return SuperResolver(editor.generator, start, editor.mappers, config), notes
+
+
 def super_resolve(
     editor: FaceEditor,
     image: np.ndarray,
@@ -80,17 +90,14 @@ def super_resolve(
     with timer.stage("detect"):
         frame, picture, notes = low_resolution_face(editor, image, face, aligned)
     warnings += notes
-    start: PixelStart | None = editor.pixel_mapper
-    if start is None:
-        start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
-        warnings.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
+    resolver, notes = resolver_of(editor, config)
+    warnings += notes
     with timer.stage("map_text"):
         intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
     if text and not bool(intents.any()):
         warnings.append(NO_INTENT_WARNING)
-    resolver = SuperResolver(editor.generator, start, editor.mappers, config)
     pixels = as_pixels(picture, editor.device)
-    count = start.open_directions(pixels.shape[-1]).shape[1]
+    count = resolver.pixel_mapper.open_directions(pixels.shape[-1]).shape[1]
     answers = []
     with timer.stage("render"):
         for index in range(samples):

@@ -48,6 +48,22 @@ def back_project(image: Tensor, pixels: Tensor, rounds: int = 3) -> Tensor:
     return image
 
 
+def within_budget(change: Tensor, budget: float) -> Tensor:
+    """The part of a change of the input that a mean absolute error of `budget` has room for.
+
+    change: [1, 3, s, s], of 255 -> the nearest change with that mean or less: the projection onto an L1 ball
+    (Duchi 2008) with each pixel's channels as a group. Large local changes mostly stay, faint ones everywhere go.
+    """
+    size = change.abs().mean(dim=1, keepdim=True)
+    if float(size.mean()) <= budget:
+        return change
+    ordered = size.flatten().sort(descending=True).values
+    counts = torch.arange(1, len(ordered) + 1, device=size.device)
+    thresholds = (ordered.cumsum(0) - budget * len(ordered)) / counts
+    threshold = thresholds[max(int((ordered > thresholds).sum()), 1) - 1]
+    return change * ((size - threshold).clamp(min=0) / size.clamp(min=1e-6))
+
+
 def consistency(image: Tensor, pixels: Tensor) -> float:
     """Mean absolute error of the box-filtered image against the input, both in 0..255."""
     return float((box_filter(image, pixels.shape[-1]) - pixels).abs().mean())

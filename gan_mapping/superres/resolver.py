@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.reconstruction import row_spread
-from gan_mapping.superres.pixels import back_project, box_filter, consistency, render_to_pixels
+from gan_mapping.superres.pixels import back_project, box_filter, consistency, render_to_pixels, within_budget
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import PixelStart
 from vl_backbone.errors import InputError
@@ -31,6 +31,8 @@ class ResolverConfig:
     pixel, spread, start: weights of the squared error (of 0..1), of rows apart from each other, and of the
     distance from the first estimate.
     correct: whether the low-frequency correction follows.
+    word_rounds: rounds of fitting after the words, to the input as the words change it.
+    word_budget: how far (mean absolute, of 255) words may take the corrected picture from the input.
     """
 
     rounds: int = 3
@@ -41,10 +43,14 @@ class ResolverConfig:
     spread: float = 0.004
     start: float = 0.002
     correct: bool = True
+    word_rounds: int = 1
+    word_budget: float = 1.5
 
     def __post_init__(self) -> None:
         if self.rounds < 0 or self.steps < 1 or self.learning_rate <= 0 or self.emphasis <= 0:
             raise InputError("Super-resolution needs 0 or more rounds, 1 or more steps and positive rates.")
+        if self.word_rounds < 0 or not self.word_budget >= 0:
+            raise InputError("The words of super-resolution need 0 or more rounds and a budget of 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,9 @@ class Resolved:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A latent and its render; error: mean absolute, 0..255, at the input's size."""
+class Fit:
+    """ws [1, num_ws, w_dim], its render [1, 3, R, R] in 0..255, and the render's mean absolute error at the input's
+    size, 0..255."""
 
     ws: Tensor
     image: Tensor
@@ -83,35 +90,64 @@ class SuperResolver:
 
         noise: [q] standard normal numbers that choose among what the pixels leave open; None: the likeliest.
         """
-        config = self.config
+        return self.answer(self.fit(pixels, noise), pixels, intents, strength)
+
+    def fit(self, pixels: Tensor, noise: Tensor | None = None) -> Fit:
+        """The latent that fits the pixels before any words; see `resolve` for the arguments."""
         w_mean = self.generator.w_mean
-        w = w_mean + config.emphasis * (self.pixel_mapper(pixels) - w_mean)
+        w = w_mean + self.config.emphasis * (self.pixel_mapper(pixels) - w_mean)
         if noise is not None:
             w = w + (self.pixel_mapper.open_directions(pixels.shape[-1])[:, : len(noise)] @ noise)[None]
-        ws = w[:, None].expand(-1, self.generator.num_ws, -1).contiguous()
-        fit = self._fit(ws, pixels)
-        if bool(intents.any()) and strength != 0:
-            # Fitting on would take the words back (glasses are dark pixels that the input does not have), so the
-            # words come last; what they cost in consistency the correction makes up for.
-            fit = self._render(fit.ws + strength * self.mappers.offset(fit.ws, intents), pixels)
-        image = back_project(fit.image, pixels) if config.correct else fit.image
+        start = w[:, None].expand(-1, self.generator.num_ws, -1).contiguous()
+        return self.refit(self.render(start, pixels), pixels, self.config.rounds)
+
+    def answer(self, fit: Fit, pixels: Tensor, intents: Tensor, strength: float = 1.0) -> Resolved:
+        """What `resolve` gives, from a fit to the same pixels; one fit serves any number of sentences."""
+        return self.moved(fit, pixels, self.offset(fit, intents, strength))
+
+    def offset(self, fit: Fit, intents: Tensor, strength: float = 1.0) -> Tensor | None:
+        """How the words move that latent, [1, num_ws, w_dim]; None when they say nothing."""
+        if strength == 0 or not bool(intents.any()):
+            return None
+        return strength * self.mappers.offset(fit.ws, intents)
+
+    def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
+        """The answer from a fit to these pixels, moved by the offset of words."""
+        goal = pixels
+        if offset is not None:
+            fit, goal = self._say(fit, pixels, offset)
+        image = back_project(fit.image, goal) if self.config.correct else fit.image
         return Resolved(fit.ws, image, fit.error, consistency(image, pixels))
 
-    def _fit(self, ws: Tensor, pixels: Tensor) -> _Fit:
-        """The best of the renders of all rounds."""
-        start = ws
-        best = now = self._render(ws, pixels)
-        for _ in range(self.config.rounds):
-            ws = self._step(now, start, pixels)
-            now = self._render(ws, pixels)
-            best = min(best, now, key=lambda fit: fit.error)
+    def _say(self, fit: Fit, pixels: Tensor, offset: Tensor) -> tuple[Fit, Tensor]:
+        """The fit with the words' offset added, and the pixels it is to be corrected to.
+
+        The words change some pixels (glasses are dark where the input is not). Corrected to the input itself, they
+        would be taken back; so the input is changed as the words ask, as far as the budget goes.
+        """
+        side = pixels.shape[-1]
+        said = self.render(fit.ws + offset, pixels)
+        change = box_filter(said.image, side) - box_filter(fit.image, side)
+        goal = (pixels + within_budget(change, self.config.word_budget)).clamp(0, 255)
+        for _ in range(self.config.word_rounds):
+            said = self.render(self._step(said, said.ws, goal), pixels)
+        return said, goal
+
+    def refit(self, fit: Fit, pixels: Tensor, rounds: int, start: Tensor | None = None) -> Fit:
+        """The best of a fit and of that many further rounds from it, held near `start` (default: its own latent)."""
+        best = fit
+        start = fit.ws if start is None else start
+        for _ in range(rounds):
+            fit = self.render(self._step(fit, start, pixels), pixels)
+            best = min(best, fit, key=lambda one: one.error)
         return best
 
-    def _render(self, ws: Tensor, pixels: Tensor) -> _Fit:
+    def render(self, ws: Tensor, pixels: Tensor) -> Fit:
+        """ws [1, num_ws, w_dim] drawn and compared with the pixels."""
         image = render_to_pixels(self.generator.render(ws)).to(pixels.device)
-        return _Fit(ws, image, consistency(image, pixels))
+        return Fit(ws, image, consistency(image, pixels))
 
-    def _step(self, now: _Fit, start: Tensor, pixels: Tensor) -> Tensor:
+    def _step(self, now: Fit, start: Tensor, pixels: Tensor) -> Tensor:
         """One round of gradient steps: the preview is to change by what the render misses."""
         config = self.config
         side = min(pixels.shape[-1], PREVIEW_SIDE)

@@ -1,0 +1,86 @@
+"""Super-resolution of a clip whose frames are a small face: frame by frame, from one shared latent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import Progress
+
+from vl_backbone.errors import InputError
+
+if TYPE_CHECKING:
+    from apps.cli.superres import SuperresSettings
+    from fdvd.video import VideoInfo
+    from gan_mapping.editing import FaceEditor
+
+
+def is_clip(path: Path) -> bool:
+    """Whether the name is that of a video; an animated GIF counts as a picture."""
+    from fdvd.video.writer import CONTAINERS
+
+    return path.suffix.lower() in (*CONTAINERS, ".avi")
+
+
+def check_clip(source: Path, settings: SuperresSettings) -> VideoInfo:
+    """What the file says about itself. Raises InputError when it cannot be resolved, before anything is loaded."""
+    from fdvd.video import probe
+    from gan_mapping.superres.faces import ALIGNED_SIDE
+    from gan_mapping.superres.pixels import MIN_SIDE
+
+    info = probe(source)
+    if settings.samples > 1:
+        raise InputError(f"{source}: --samples is for pictures; a clip gets one answer.")
+    if max(info.width, info.height) > ALIGNED_SIDE and not settings.aligned:
+        raise InputError(
+            f"{source}: the clip is {info.width}x{info.height}; in a clip no face is looked for. Cut it to the face "
+            "and pass --aligned, or use `vilaface video` for a face that is large enough to edit."
+        )
+    if min(info.width, info.height) < MIN_SIDE:
+        raise InputError(f"{source}: the clip is {info.width}x{info.height}; super-resolution needs {MIN_SIDE} px.")
+    return info
+
+
+def resolve_clip(
+    editor: FaceEditor, source: Path, info: VideoInfo, out: Path, settings: SuperresSettings, bar: Progress
+) -> dict[str, Any]:
+    """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
+    import torch
+
+    from apps.cli.rows import describe_frame
+    from fdvd.video import VideoWriter, read_frames
+    from gan_mapping.images import to_uint8
+    from gan_mapping.requests import NO_INTENT_WARNING
+    from gan_mapping.superres.clips import ClipResolver
+    from gan_mapping.superres.faces import low_resolution_face, resolver_of
+    from gan_mapping.superres.pixels import as_pixels
+    from gan_mapping.superres.results import INVENTED_WARNING
+
+    resolver, notes = resolver_of(editor)
+    warnings = [INVENTED_WARNING, *info.warnings, *notes]
+    text = settings.text
+    intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
+    if text and not bool(intents.any()):
+        warnings.append(NO_INTENT_WARNING)
+    clip = ClipResolver(resolver, intents, settings.strength)
+    errors: list[float] = []
+    side = editor.generator.resolution
+    task = bar.add_task(source.name, total=info.frames or None)
+    with VideoWriter(out, info, size=(side, side)) as writer:
+        for frame in read_frames(source):
+            where, picture, notes = low_resolution_face(editor, frame.rgb, "largest", True)
+            answer = clip.resolve(as_pixels(picture, editor.device))
+            writer.write(to_uint8(answer.image / 127.5 - 1)[0], frame.pts)
+            errors.append(answer.error)
+            bar.update(task, advance=1)
+    named = zip(editor.mappers.attributes, intents[0].tolist(), strict=True)
+    mean = sum(errors) / len(errors)
+    return {
+        "intents": {name: round(value, 3) for name, value in named if value},
+        "faces": [{"index": 0, **describe_frame(where), "pixels": len(picture)}],
+        "frames": len(errors),
+        "shots": clip.shots,
+        "audio": writer.audio,
+        "samples": [{"consistency": round(mean, 3), "worst_consistency": round(max(errors), 3)}],
+        "warnings": warnings + notes,
+    }

@@ -1,0 +1,87 @@
+"""Words after the fit: what they change stays, within the budget."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
+
+from gan_mapping.superres.clips import ClipResolver
+from gan_mapping.superres.pixels import box_filter, consistency, within_budget
+from gan_mapping.superres.resolver import ResolverConfig
+from vl_backbone.errors import InputError
+
+SIDE = 16
+WISH, SILENCE = torch.ones(1, 1), torch.zeros(1, 1)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([8, 16, 33]), st.floats(0, 20))
+def test_what_the_budget_leaves_of_a_change(seed: int, side: int, budget: float) -> None:
+    change = 10 * torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(seed)) ** 3
+    kept = within_budget(change, budget)
+    assert float(kept.abs().mean()) <= budget + 1e-3
+    assert bool((kept * change >= 0).all()) and bool((kept.abs() <= change.abs() + 1e-4).all())
+    if float(change.abs().mean()) <= budget:
+        assert torch.equal(kept, change)
+    else:
+        assert float(kept.abs().mean()) == pytest.approx(budget, abs=0.01)
+        # A pixel that changes more loses no more than one that changes less.
+        loss = (change - kept).abs().mean(dim=1).flatten()
+        order = change.abs().mean(dim=1).flatten().argsort()
+        assert bool((loss[order].diff() >= -1e-3).all())
+
+
+def face(seed: int) -> torch.Tensor:
+    """A picture [1, 3, R, R] of the linear world in 0..255, without the attribute."""
+    w = torch.randn(1, 1, W_DIM, generator=torch.Generator().manual_seed(seed))
+    w[..., 0] = 0
+    return (LinearGenerator().synthesis(w).clamp(-1, 1) + 1) * 127.5
+
+
+def corner(image: torch.Tensor) -> float:
+    """Mean of the part that the attribute darkens."""
+    return float(image[..., RESOLUTION // 4 : RESOLUTION // 2, RESOLUTION // 4 : 3 * RESOLUTION // 4].mean())
+
+
+def test_words_show_and_stay_consistent() -> None:
+    resolver = linear_resolver()
+    pixels = box_filter(face(1), SIDE)
+    fit = resolver.fit(pixels)
+    plain, said = resolver.answer(fit, pixels, SILENCE), resolver.answer(fit, pixels, WISH)
+    assert plain.error < 0.5 and plain.error < said.error <= 2.0
+    assert corner(said.image) < corner(plain.image) - 3
+    strict = linear_resolver(ResolverConfig(word_budget=0)).answer(fit, pixels, WISH)
+    assert strict.error < 0.5 and corner(strict.image) > corner(said.image) + 3
+    again = resolver.resolve(pixels, WISH)
+    assert torch.allclose(again.image, said.image, atol=0.01)
+
+
+def test_no_strength_is_no_words() -> None:
+    resolver = linear_resolver()
+    pixels = box_filter(face(2), SIDE)
+    fit = resolver.fit(pixels)
+    assert torch.equal(resolver.answer(fit, pixels, WISH, 0.0).image, resolver.answer(fit, pixels, SILENCE).image)
+
+
+@pytest.mark.parametrize("settings", [{"word_rounds": -1}, {"word_budget": -1.0}, {"word_budget": float("nan")}])
+def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="words"):
+        ResolverConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_a_clip_is_one_person_until_it_cuts() -> None:
+    resolver = linear_resolver()
+    clip = ClipResolver(resolver, WISH)
+    answers = []
+    for step in range(4):
+        pixels = box_filter((face(3) + 2 * step).clamp(0, 255), SIDE)
+        answers.append(clip.resolve(pixels))
+        assert answers[-1].error <= 2.0
+    assert clip.shots == 1
+    alone = resolver.resolve(pixels, WISH)
+    assert float((answers[-1].image - alone.image).abs().mean()) < 3
+    other = 255 - box_filter(face(3), SIDE)
+    assert consistency(clip.resolve(other).image, other) <= 2.0 and clip.shots == 2
