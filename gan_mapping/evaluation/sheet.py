@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,9 +27,11 @@ def draw_sheet(strips: Sequence[Path], headings: Sequence[str]) -> Image.Image:
     """Strips of faces side by side; before each row of pictures its heading."""
     columns = [Image.open(path).convert("RGB") for path in strips]
     side = columns[0].width
-    width = GAP + len(columns) * (side + GAP)
+    font = ImageFont.load_default(size=14)
+    longest = max(math.ceil(font.getlength(heading)) for heading in headings)
+    width = max(len(columns) * (side + GAP), longest + GAP) + GAP
     sheet = Image.new("RGB", (width, len(headings) * (side + HEADING) + GAP), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    draw = ImageDraw.Draw(sheet)
     for row, heading in enumerate(headings):
         top = row * (side + HEADING)
         draw.text((GAP, top + 3), heading, INK, font)
