@@ -1,9 +1,10 @@
 """Video: a talking-head clip edited as a clip and frame by frame, and how much either flickers.
 
-python benchmarks/video.py [--seconds 2] [--text "blond hair and glasses"] [--refine 0] [--keep FOLDER]
+python benchmarks/video.py [--seconds 2] [--text "blond hair and glasses"] [--refine 0] [--frames N] [--keep FOLDER]
 The clip (720p, 25 frames a second, two shots, sound) is made from generated faces that talk, turn and sway. Both
 edits use the same editor; frame by frame means FaceEditor.edit on every frame, without refinement (it would take
-half a minute a frame). Jitter is the mean second difference over time of what the edit added, inside shots:
+half a minute a frame); with --frames only the first N frames of every shot are edited alone, and all figures of
+jitter are of these frames. Jitter is the mean second difference over time of what the edit added, inside shots:
 of the five landmarks in px of the clip, and of the difference to the source at 32x32 cells of the face, in levels
 of 0..255. Landmarks are means over 32 windows (fdvd.detection.steady); the floor is what they tremble when only
 camera noise is added to the source.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from talking_clip import NOISE, Truth, write_clip
 
 from apps.clip.job import ClipSettings, edit_clip
 from fdvd.detection.steady import steady_landmarks
-from fdvd.video import VideoWriter, probe, read_frames
+from fdvd.video import probe, read_frames
 from gan_mapping import FaceEditor
 from gan_mapping.video.stability import coarse_difference, coarse_jitter, jitter, landmark_error
 
@@ -48,12 +49,20 @@ def landmarks_of(editor: FaceEditor, rgb: NDArray[np.uint8]) -> NDArray[np.float
     return steady_landmarks(editor.detector, rgb, found[0], LOOKS).landmarks if found else np.full((5, 2), np.nan)
 
 
-def flicker(editor: FaceEditor, edited: Iterable[NDArray[np.uint8]], clip: Path, truths: list[Truth]) -> Flicker:
-    """Measures edited frames against those of `clip`."""
+def some(path: Path, places: list[int]) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a clip at these places, in order."""
+    wanted = set(places)
+    return (frame.rgb for number, frame in enumerate(read_frames(path)) if number in wanted)
+
+
+def flicker(
+    editor: FaceEditor, edited: Iterable[NDArray[np.uint8]], source: Iterable[NDArray[np.uint8]], truths: list[Truth]
+) -> Flicker:
+    """Measures edited frames against those of the source."""
     points, differences = [], []
-    for after, before, truth in zip(edited, read_frames(clip), truths, strict=True):
-        points.append([landmarks_of(editor, after), landmarks_of(editor, before.rgb)])
-        differences.append(coarse_difference(after, before.rgb, truth.quad))
+    for after, before, truth in zip(edited, source, truths, strict=True):
+        points.append([landmarks_of(editor, after), landmarks_of(editor, before)])
+        differences.append(coarse_difference(after, before, truth.quad))
     pairs = np.array(points)
     rows = []
     for shot in sorted({truth.shot for truth in truths}):
@@ -69,6 +78,12 @@ def flicker(editor: FaceEditor, edited: Iterable[NDArray[np.uint8]], clip: Path,
     return Flicker(*np.mean(rows, axis=0).tolist())
 
 
+def measured(truths: list[Truth], frames: int | None) -> list[int]:
+    """The numbers of the first `frames` frames of every shot; None: of all."""
+    starts = {truth.shot: number for number, truth in reversed(list(enumerate(truths)))}
+    return [i for i, truth in enumerate(truths) if frames is None or i - starts[truth.shot] < frames]
+
+
 def audio_packets(path: Path) -> list[bytes]:
     """The sound as it is stored."""
     with av.open(str(path)) as container:
@@ -80,13 +95,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--text", default="blond hair and glasses")
     parser.add_argument("--refine", type=int, default=0)
+    parser.add_argument("--frames", type=int, help="of every shot, that are edited alone and measured; default: all")
     parser.add_argument("--keep", type=Path, help="folder for the clips; default: they are deleted")
     args = parser.parse_args()
     editor = FaceEditor.from_preset("mini", device="cpu")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        clip, steady, alone = (folder / f"{name}.mp4" for name in ("source", "clip-edit", "frame-by-frame"))
+        clip, steady = folder / "source.mp4", folder / "clip-edit.mp4"
         truths = write_clip(clip, editor, SEEDS, args.seconds)
         start = time.perf_counter()
         result = edit_clip(editor, clip, steady, ClipSettings(args.text, refine=args.refine))
@@ -97,17 +113,18 @@ def main() -> None:
         same_times = [f.pts for f in read_frames(clip)] == [f.pts for f in read_frames(steady)]
         print(f"duration {probe(clip).duration} s -> {probe(steady).duration} s, every timestamp equal: {same_times}")
         print(f"audio bit-equal: {audio_packets(clip) == audio_packets(steady)}")
-        with VideoWriter(alone, probe(clip)) as writer:
-            for frame in read_frames(clip):
-                writer.write(editor.edit(frame.rgb, args.text, refine=0).rgb, frame.pts)
+        places = measured(truths, args.frames)
+        known = [truths[place] for place in places]
         rng = np.random.default_rng(1)
         noisy = (
-            (f.rgb + NOISE * rng.standard_normal((*f.rgb.shape[:2], 1))).round().clip(0, 255).astype(np.uint8)
-            for f in read_frames(clip)
+            (rgb + NOISE * rng.standard_normal((*rgb.shape[:2], 1))).round().clip(0, 255).astype(np.uint8)
+            for rgb in some(clip, places)
         )
-        floor = replace(flicker(editor, noisy, clip, truths), coarse=0.0)
-        each = flicker(editor, (f.rgb for f in read_frames(alone)), clip, truths)
-        ours = flicker(editor, (f.rgb for f in read_frames(steady)), clip, truths)
+        alone = (editor.edit(rgb, args.text, refine=0).rgb for rgb in some(clip, places))
+        print(f"jitter of {len(places)} frames")
+        floor = replace(flicker(editor, noisy, some(clip, places), known), coarse=0.0)
+        ours = flicker(editor, some(steady, places), some(clip, places), known)
+        each = flicker(editor, alone, some(clip, places), known)
         print("\n| jitter | landmarks, px | coarse difference, levels | TLME, px |\n|---|---|---|---|")
         for name, row in (("measurement floor", floor), ("frame by frame", each), ("vilaface video", ours)):
             print(f"| {name} | {row.landmarks:.2f} | {row.coarse:.2f} | {row.tlme:.2f} |")

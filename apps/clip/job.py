@@ -31,7 +31,7 @@ from vl_backbone.errors import InputError, UsageError
 if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
 
-FORMAT = 1  # of the work folder; raise it when what is in there changes its meaning
+FORMAT = 2  # of the work folder; raise it when what is in there changes its meaning
 PIECE_FRAMES = 50  # finished work is kept every so many frames
 PREVIEW_SECONDS = 1
 _MISSING_END = 0.25  # seconds at the end of a clip that may be missing without a word

@@ -1,7 +1,8 @@
 """Five points that do not tremble: the mean answer of MTCNN's last network over many slightly different windows.
 
 A single window's answer depends on where the cascade happened to put it; from frame to frame of a video that
-shows as a tremor of some pixels. The mean over windows moved and scaled by fractions of a pixel does not know.
+shows as a tremor of some pixels. So the network looks twice: through windows around the cascade's box, and then
+through windows around the points it gave the first time, which hardly depend on that box any more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _PATCH = 48  # px, the network's input
 _FINE = 2 * _PATCH  # windows are sampled at twice that and averaged
 _SHIFT = 0.05  # of the window's side, either way
 _SCALES = (0.95, 1.15)
+# Where the cascade puts its box on average, in units of the way from the mouth to the eyes.
+_SIDE = 3.0
+_RISE = 0.15  # of its centre over the middle between eyes and mouth
+_LEEWAY = (0.7, 1.4)  # of the cascade's own side; points that ask for more are not believed
 
 
 def _windows(looks: int) -> NDArray[np.float64]:
@@ -30,7 +35,6 @@ def _windows(looks: int) -> NDArray[np.float64]:
     return np.column_stack([_SHIFT * (2 * spread[:, :2] - 1), _SCALES[0] + spread[:, 2] * (_SCALES[1] - _SCALES[0])])
 
 
-@torch.inference_mode()
 def steady_landmarks(
     detector: FaceDetector, rgb: NDArray[np.uint8], face: DetectedFace, looks: int = 16
 ) -> DetectedFace:
@@ -39,6 +43,18 @@ def steady_landmarks(
         raise ValueError(f"looks must be at least 1, got {looks}")
     centre = (face.box[:2] + face.box[2:]) / 2
     side = float((face.box[2:] - face.box[:2]).max())
+    first = _looked(detector, rgb, centre, side, looks)
+    eyes, mouth = first[:2].mean(axis=0), first[3:].mean(axis=0)
+    settled = float(np.clip(_SIDE * np.linalg.norm(eyes - mouth), _LEEWAY[0] * side, _LEEWAY[1] * side))
+    around = (eyes + mouth) / 2 + _RISE * (eyes - mouth)
+    return replace(face, landmarks=_looked(detector, rgb, around, settled, looks))
+
+
+@torch.inference_mode()
+def _looked(
+    detector: FaceDetector, rgb: NDArray[np.uint8], centre: NDArray[np.float64], side: float, looks: int
+) -> NDArray[np.float64]:
+    """The mean answer [5, 2] over windows around a square of that centre and side."""
     # The surroundings at the scale at which a window is about _FINE px: nothing aliases, and it is small.
     reach = side * (0.5 * _SCALES[1] + _SHIFT) + 2
     corner = centre - reach
@@ -62,7 +78,7 @@ def steady_landmarks(
     patches = F.grid_sample(picture.expand(looks, -1, -1, -1), grid, align_corners=False, padding_mode="border")
     _, _, points = detector.onet(normalise(F.avg_pool2d(patches, _FINE // _PATCH)))
     placed = starts[:, None] + points.double().cpu().numpy() * sides[:, None, None]
-    return replace(face, landmarks=np.mean(placed, axis=0))
+    return np.asarray(np.mean(placed, axis=0))
 
 
 class SteadyFinder:

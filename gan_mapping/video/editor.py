@@ -46,7 +46,7 @@ class ClipConfig:
     samples: frames of a run from which its identity is taken.
     """
 
-    latent_time: float = 0.1
+    latent_time: float = 0.06
     blend_time: float = 0.12
     samples: int = 16
     cuts: CutConfig = field(default_factory=CutConfig)

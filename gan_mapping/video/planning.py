@@ -20,7 +20,7 @@ class PlanConfig:
     """Times in seconds.
 
     axes_time, centre_time: sigmas of the smoothing of a quad's size and turn, and of its centre. The centre follows
-        the face closely: what is pasted back must shake with a shaking camera.
+        the face as it is found: what is pasted back must shake with a shaking camera.
     max_gap: a face lost for no longer is the same face, its place interpolated.
     shortest: a face in view for less, in a longer shot, is taken for a mistake of the detector.
     edge: a face first seen this soon after a cut, or last seen this shortly before, is there up to the cut.
@@ -28,7 +28,7 @@ class PlanConfig:
     """
 
     axes_time: float = 0.16
-    centre_time: float = 0.02
+    centre_time: float = 0.0
     max_gap: float = 0.5
     shortest: float = 0.3
     edge: float = 0.2
