@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
     from gan_mapping.results import EditResult, GeneratedFace
 
-STRIP = (0.0, 0.5, 1.0, 1.5, 2.0)
+STRIP = (0.0, 0.5, 1.0, 1.25, 1.5)
 MAX_SEED = 2**32 - 1
 
 

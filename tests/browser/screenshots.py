@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from browsing import FACES, ROOT, Server, Visit, find_browser, two_people
+from clip_visit import ClipVisit, short_clip
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -53,6 +54,7 @@ def take_all(browser: Any, address: str, folder: Path) -> None:
         visit.page.locator(".vf-examples:visible button").nth(1).click()
         visit.page.get_by_text("shrunk to 16x16").wait_for()
         shoot(visit, "superres")
+    take_video(browser, address, folder)
     with Visit(browser, address, 390, dark=True) as visit:
         visit.open(two_people(folder / "two.jpg"))
         visit.without_refinement()
@@ -61,6 +63,15 @@ def take_all(browser: Any, address: str, folder: Path) -> None:
         visit.edit("a beard")
         visit.page.locator(".vf-strip:visible img").nth(4).wait_for()
         shoot(visit, "phone")
+
+
+def take_video(browser: Any, address: str, folder: Path) -> None:
+    with ClipVisit(browser, address) as visit:
+        visit.upload(short_clip(folder / "clip.mp4"))
+        visit.ask("gray hair and glasses", 0)
+        visit.changed("")
+        visit.played()
+        shoot(visit, "video")
 
 
 def shoot(visit: Visit, name: str) -> None:

@@ -52,7 +52,7 @@ def test_sliders_and_strengths_draw_from_the_latent_in_hand(browser: Any, server
             assert "reading the face" not in summary
         assert visit.pictures()[1] != first
         before = visit.summary()
-        visit.page.locator(".vf-strip:visible").first.locator("button").nth(3).click()
+        visit.page.locator(".vf-strip:visible").first.locator("button").nth(4).click()
         visit.changed(before)
         assert visit.page.get_by_label("number input for Strength").input_value() == "1.5"
         # The same face with another sentence: neither found nor read again.

@@ -7,54 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import FACES, MINUTES, Server, Visit
-from PIL import Image
+from browsing import FACES, Server
+from clip_visit import FRAMES, RATE, SIDE, ClipVisit, short_clip
 
-from fdvd.video import VideoInfo, VideoWriter, read_frames
+from fdvd.video import read_frames
 
 pytestmark = pytest.mark.browser
-
-SIDE, FRAMES, RATE = 320, 3, 3
-
-
-def short_clip(path: Path) -> Path:
-    """One second of a face that drifts."""
-    face = Image.open(FACES / "man.jpg").convert("RGB").resize((SIDE + 8, SIDE + 8))
-    with VideoWriter(path, VideoInfo.made(SIDE, SIDE, RATE), audio=False) as writer:
-        for number in range(FRAMES):
-            writer.write(np.asarray(face.crop((number, 0, number + SIDE, SIDE))), number)
-    return path
-
-
-class ClipVisit(Visit):
-    """A visit to the Video tab."""
-
-    def __init__(self, browser: Any, address: str) -> None:
-        super().__init__(browser, address)
-        self.page.get_by_role("tab", name="Video").click()
-        self.button("Edit clip").wait_for()
-
-    def upload(self, path: Path) -> None:
-        with self.page.expect_response(lambda r: "/upload" in r.url and r.request.method == "POST"):
-            self.page.locator("input[type=file][accept*=video]").set_input_files(str(path))
-        self.page.locator("video").first.wait_for()
-
-    def ask(self, text: str, steps: int) -> None:
-        """A sentence and a number of refinement steps, then the button."""
-        self.page.locator("label:visible", has_text="What should change?").locator("input, textarea").fill(text)
-        field = self.page.locator("input[aria-label='number input for Refinement steps']:visible")
-        if not field.count():
-            self.page.locator("button:visible", has_text="More settings").click()
-            field.wait_for()
-        field.fill(str(steps))
-        field.press("Tab")
-        self.button("Edit clip").click()
-
-    def played(self) -> dict[str, float]:
-        """What the browser itself says of the result."""
-        shown = self.page.locator("video:visible").last
-        self.page.wait_for_function("video => video.readyState > 1", arg=shown.element_handle(), timeout=MINUTES)
-        return dict(shown.evaluate("v => ({width: v.videoWidth, height: v.videoHeight, seconds: v.duration})"))
 
 
 def test_a_clip_is_stopped_then_edited_played_and_downloaded(browser: Any, server: Server, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class _Form:
         self.upload = photo_input("Photo", placeholder="Drop a photo here, or click to choose one")
         self.picker = plain_html(visible=False, js_on_load=_PICK)
         self.notice = plain_html(visible=False)
-        with gr.Row(visible=False, equal_height=True) as self.chosen:
+        with gr.Row(visible=False, equal_height=False) as self.chosen:
             self.face = gr.Radio([("Face 1", "0")], value="0", show_label=False, container=False, scale=3)
             self.another = gr.Button("Another photo", size="sm", scale=1, min_width=120)
         self.text = gr.Textbox(
@@ -93,8 +93,8 @@ class _Answer:
             self.strip_title = plain_html(words.title("Strengths", "click one to use it"), visible=False)
             self.strip = _strip(len(STRIP))
             with gr.Row(elem_classes="vf-buttons"):
-                self.download = gr.DownloadButton("Download photo", interactive=False, size="sm", min_width=110)
-                self.download_face = gr.DownloadButton("Download face", interactive=False, size="sm", min_width=110)
+                self.download = gr.DownloadButton("Download photo", interactive=False, size="sm", min_width=130)
+                self.download_face = gr.DownloadButton("Download face", interactive=False, size="sm", min_width=130)
                 self.undo = gr.Button("Undo", interactive=False, size="sm", min_width=60)
                 self.redo = gr.Button("Redo", interactive=False, size="sm", min_width=60)
                 self.level = gr.Button("Reset sliders", size="sm", min_width=100)
