@@ -43,7 +43,7 @@ class EditOptions:
     strengths: tuple[float, ...] = (0.25, 0.5, 0.75)
     strength_faces: int = 12
     boundary_faces: int = 100
-    boundary_steps: tuple[float, ...] = (0.5, 0.8, 1.2)
+    boundary_steps: tuple[float, ...] = (0.8, 1.6, 2.6)
     optimised_faces: int = 2
     optimised_sentences: int = 3
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
