@@ -23,7 +23,7 @@ def check_file_size(path: str, limits: Limits, what: str = "photo") -> None:
     """InputError when an upload is gone or larger than the page takes."""
     try:
         size = Path(path).stat().st_size
-    except OSError:
+    except (OSError, ValueError):
         raise InputError(f"The {what} is no longer on the server; choose it again.") from None
     if size > limits.upload_mb * 1_000_000:
         raise InputError(f"The {what} has {size / 1e6:.0f} MB; this page takes up to {limits.upload_mb} MB.")

@@ -69,6 +69,8 @@ class EditRequest:
             if abs(value) > MAX_STRENGTH:
                 raise InputError(f"{name.capitalize()} must be between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}.")
         check_strength(self.strength)
+        if isinstance(self.face, bool) or not isinstance(self.face, (str, int)):
+            raise InputError(f'Face must be "largest", "all" or a number, got {self.face!r}.')
         if self.image is None:
             raise InputError("Choose a photo first.")
         if not may_be_empty and not self.text.strip() and not any(self.shifts().values()):
