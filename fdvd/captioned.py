@@ -119,5 +119,5 @@ def _read(path: Path, largest: int) -> str:
             raise InputError(f"{path}: is far too large for sentences")
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = (getattr(error, "strerror", None) or "not UTF-8 text").lower()
+        reason = str(getattr(error, "strerror", None) or "").lower() or "not UTF-8 text"
         raise InputError(f"{path}: cannot be read ({reason})") from None

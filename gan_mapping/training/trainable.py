@@ -123,7 +123,7 @@ class TrainableDirections(nn.Module):
 
 
 class TrainableText(nn.Module):
-    """TextMapper with a change of every layer, in units of the layer's own root mean square."""
+    """TextMapper with a change of every layer, scaled so that a step of 1 moves a vote by about its usual size."""
 
     def __init__(self, start: TextMapper, trained: bool) -> None:
         super().__init__()
@@ -139,9 +139,13 @@ class TrainableText(nn.Module):
         """The TextMapper's tensors as changed so far."""
         state = {}
         for name, tensor in self.start.module.named_parameters():
-            size = tensor.square().mean().sqrt()
-            # A fresh layer is all zeros: then the usual size of a layer of that width.
-            scale = torch.where(size > 0, size, torch.full_like(size, tensor.shape[-1] ** -0.5))
+            scale = torch.ones_like(tensor[:1])
+            if tensor.ndim == 2:
+                size = tensor.square().mean().sqrt()
+                # A fresh layer is all zeros: then the usual size of a layer of that width.
+                size = torch.where(size > 0, size, torch.full_like(size, tensor.shape[1] ** -0.5))
+                # Adam moves all numbers of a row at once: their effects add up, where random ones would not.
+                scale = size * tensor.shape[1] ** -0.5
             state[name] = tensor + scale * self.changes[name.replace(".", "_")]
         return state
 
