@@ -68,7 +68,7 @@ def take_all(browser: Any, address: str, folder: Path) -> None:
 def take_video(browser: Any, address: str, folder: Path) -> None:
     with ClipVisit(browser, address) as visit:
         visit.upload(short_clip(folder / "clip.mp4"))
-        visit.ask("gray hair and glasses", 0)
+        visit.ask("add glasses", 0)
         visit.changed("")
         visit.played()
         shoot(visit, "video")
