@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from superres_faces import PLAIN, Faces, Record, held_out_labels, parser_for, timed
+from superres_faces import PLAIN, Faces, Record, held_out_labels, parsed, parser_for, timed
 
 from apps.cli.common import write_text
 from gan_mapping import FaceEditor
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--bank", type=int, default=5000, help="latents of the nearest-neighbour baseline")
     parser.add_argument("--search-faces", type=int, default=1, help="faces that the search on the sphere is run on")
     parser.add_argument("--search-steps", type=int, default=100)
-    options = parser.parse_args()
+    options = parsed(parser)
     labels = held_out_labels()
     faces = Faces(options.work, options.side)
     banks: list[Bank] = []

@@ -50,6 +50,14 @@ def parser_for(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options given; the folders that they name are there afterwards."""
+    options = parser.parse_args()
+    for folder in (options.work, options.out):
+        folder.mkdir(parents=True, exist_ok=True)
+    return options
+
+
 class Faces:
     """Measures answers; a face that was measured before with the same weights and settings is read from its file."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from superres_faces import PLAIN, Faces, held_out_labels, parser_for
+from superres_faces import PLAIN, Faces, held_out_labels, parsed, parser_for
 
 from apps.cli.common import write_text
 from gan_mapping.superres.fairness import QUESTIONS, FlipRow, appearance, balanced, flip_rows, labelled
@@ -29,7 +29,7 @@ def markdown(rows: list[FlipRow]) -> str:
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--faces", type=int, default=48)
-    options = parser.parse_args()
+    options = parsed(parser)
     labels = held_out_labels()
     seeds = balanced(labels, options.faces)
     faces = Faces(options.work, options.side)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 from superres import preview_bank, searched
-from superres_faces import PLAIN, Faces, as_picture, parser_for
+from superres_faces import PLAIN, Faces, as_picture, parsed, parser_for
 
 from apps.cli.common import write_text
 from apps.sheets import Tile, contact_sheet
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--text", action="append", default=[], help="sentences to try on the photos")
     parser.add_argument("--bank", type=int, default=5000)
     parser.add_argument("--sheet", type=Path, help="where the sheet goes, a JPEG")
-    options = parser.parse_args()
+    options = parsed(parser)
     faces = Faces(options.work, options.side)
     rows = [seed_row(faces, int(seed), text, options.bank, options.work) for seed, text in options.row]
     figures: list[dict[str, object]] = []

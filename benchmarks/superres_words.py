@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from superres_faces import PLAIN, Faces, Record, held_out_labels, parser_for
+from superres_faces import PLAIN, Faces, Record, held_out_labels, parsed, parser_for
 
 from apps.cli.common import write_text
 from fdvd.attributes import Labels
@@ -136,7 +136,7 @@ def table(trials: Sequence[Trial]) -> tuple[list[dict[str, float | str]], str]:
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--each", type=int, default=6, help="faces that have each attribute, and as many that lack it")
-    options = parser.parse_args()
+    options = parsed(parser)
     labels = held_out_labels()
     tried = plan(labels, options.each, balanced(labels, 48))
     faces = Faces(options.work, options.side)
