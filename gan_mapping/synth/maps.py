@@ -49,11 +49,12 @@ def part_file(folder: Path, part: str, shard: int) -> Path:
 
 @dataclass(frozen=True)
 class Wording:
-    """What may be said of a clip; see `MapSample` for the last two."""
+    """What may be said of a clip; see `MapSample` for the last three."""
 
     captions: Sequence[str]
     backwards: Sequence[str] = ()
     telling: Collection[str] = ()
+    opposites: Sequence[tuple[str, str]] = ()
 
 
 class StoredMaps(Dataset[MapSample]):
@@ -79,7 +80,7 @@ class StoredMaps(Dataset[MapSample]):
         words = self.wordings[index]
         if len(low) == 1:
             low = np.repeat(low, self.frames, axis=0)
-        return MapSample(high, middle, low, words.captions, words.backwards, words.telling)
+        return MapSample(high, middle, low, words.captions, words.backwards, words.telling, words.opposites)
 
     def _array(self, part: str, shard: int) -> np.ndarray:
         if (part, shard) not in self._open:

@@ -1,7 +1,8 @@
 """Pre-training HD-VILA-mini on generated faces: stills, then clips, then masked words. Resumable at every step.
 
 Stage 1 (contrastive, equation 4) first on redrawn still faces, then on FDVD-synth clips, played forwards and
-backwards, and as many stills; stage 2 (masked words, equation 5) on the same with everything of stage 1 frozen.
+backwards, and as many stills, then with statements and their opposites; stage 2 (masked words, equation 5) with
+everything of stage 1 frozen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fdvd.sources import open_dataset, read_manifest
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.maps import StoredMaps, Wording, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
+from gan_mapping.synth.statements import statements
 from gan_mapping.synth.walks import backwards
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
@@ -42,11 +44,9 @@ Say = Callable[[str], None]
 MAX_TOKENS = 64  # of a training text; a paragraph of five captions fits
 State = dict[str, Tensor]
 # Fields of the recipe that only runs after this one read.
-_LATER = {
-    "stills": ("clip_steps", "clip_batch", "word_steps", "word_batch", "words_rate"),
-    "clips": ("word_steps", "word_batch", "words_rate"),
-    "words": (),
-}
+_WORDS = ("word_steps", "word_batch", "words_rate")
+_OPPOSITES = ("opposite_steps", "opposite_batch", *_WORDS)
+_LATER = {"stills": ("clip_steps", "clip_batch", *_OPPOSITES), "clips": _OPPOSITES, "opposites": _WORDS, "words": ()}
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class MiniRecipe:
     still_batch: int = 128
     clip_steps: int = 300
     clip_batch: int = 64
+    opposite_steps: int = 150
+    opposite_batch: int = 64
     word_steps: int = 300
     word_batch: int = 64
     learning_rate: float = 3e-4
@@ -111,6 +113,11 @@ def pretrain_mini(
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
     both_ways = MapCollator(tokenizer, backwards=True)
     _fit(recipe, "clips", run, mixed, both_ways, recipe.clip_steps, recipe.clip_batch, work, say, figures)
+    everything: ConcatDataset[MapSample] = ConcatDataset([moving, stills])
+    run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
+    negating = MapCollator(tokenizer, backwards=True, opposites=True)
+    size = recipe.opposite_batch
+    _fit(recipe, "opposites", run, everything, negating, recipe.opposite_steps, size, work, say, figures)
 
     joint = initialise_mini(*bases, stage=2)
     joint.load_state_dict({**joint.state_dict(), **model.state_dict()})
@@ -176,7 +183,8 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
     words = []
     for face, w in zip(faces, latents, strict=True):
         row = labels.get(face.seed)
-        words.append(Wording(describe(probes.certain(w) if row is None else facts_of(row), face.seed)))
+        captions = describe(probes.certain(w) if row is None else facts_of(row), face.seed)
+        words.append(Wording(captions, opposites=statements(row or {})))
     rows = [i for i, face in enumerate(faces) if face.seed not in HELD_OUT_SEEDS and words[i].captions]
     return StoredMaps(work / "stills", rows, [words[i] for i in rows])
 
@@ -205,10 +213,12 @@ def clip_maps(
 
 def wording_of(record: Mapping[str, Any]) -> Wording:
     """What may be said of a clip of the manifest, and of the same clip played backwards."""
-    captions = record["captions"]
+    captions, opposites = record["captions"], statements(record["attributes"] if record["labelled"] else {})
     reverse = describe(backwards(record["facts"]), record["seed"])
     told = frozenset(text for text in (*captions, *reverse) if states(text) & set(MOTIONS))
-    return Wording(captions, reverse, told) if told & set(captions) and told & set(reverse) else Wording(captions)
+    if not told & set(captions) or not told & set(reverse):
+        return Wording(captions, opposites=opposites)
+    return Wording(captions, reverse, told, opposites)
 
 
 @torch.no_grad()

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vl_backbone.errors import UsageError
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.hdvila.video_encoder import TrunkMaps
-from vl_backbone.pretraining.contrastive import gather_features, similarity
+from vl_backbone.pretraining.contrastive import PRETRAINING_TEMPERATURE, gather_features, similarity
 from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer, hide_words
 from vl_backbone.pretraining.masking import IGNORE, MaskingConfig, masked_correct, masked_language_loss
 from vl_backbone.pretraining.objectives import LossConfig, freeze_stage_one, process_count, sum_over_processes
@@ -34,7 +35,8 @@ class MapSample:
     """Stored maps of one clip, without a batch dimension (see `TrunkMaps`), and sentences that are true of it.
 
     backwards: sentences that are true of the clip played backwards, none where that is nothing to be told.
-    telling: those sentences of both that tell which way it is played.
+    telling: those sentences of both that tell which way it is played. opposites: pairs of a true statement and its
+    untrue opposite.
     """
 
     high: np.ndarray
@@ -43,6 +45,7 @@ class MapSample:
     captions: Sequence[str]
     backwards: Sequence[str] = ()
     telling: Collection[str] = ()
+    opposites: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ class MapCollator:
 
     Each sample gets a random paragraph of one to five of its sentences, drawn from its own seed. masking: adds labels.
     backwards: adds `backwards` [M], the rows that can be played backwards, and their M texts behind the B others;
-    both texts of such a clip then tell the direction.
+    both texts of such a clip then tell the direction. opposites: adds `opposite_rows` [K], the rows that have some, and
+    `opposite_ids`, `opposite_mask` [2K, L]: one pair of each, the true statement first.
     """
 
     tokenizer: Tokenizer
     masking: MaskingConfig | None = None
     backwards: bool = False
+    opposites: bool = False
 
     def __call__(self, drawn: Sequence[Drawn]) -> Batch:
         rngs = [random.Random(d.seed) for d in drawn]
@@ -76,6 +81,11 @@ class MapCollator:
         for part in ("middle", "low"):
             if all(getattr(d.sample, part) is not None for d in drawn):
                 batch[part] = _stack([getattr(d.sample, part) for d in drawn])
+        pairs = {i: rngs[i].choice(d.sample.opposites) for i, d in enumerate(drawn) if d.sample.opposites}
+        if self.opposites and pairs:
+            batch["opposite_rows"] = torch.tensor(list(pairs))
+            statements = [text for pair in pairs.values() for text in pair]
+            batch["opposite_ids"], batch["opposite_mask"] = self.tokenizer(statements)
         if self.masking:
             hide_words(batch, [d.seed for d in drawn], self.tokenizer.special_tokens, self.masking)
         return batch
@@ -99,7 +109,7 @@ def encode_maps(model: HDVILA, batch: Batch, view: str) -> VideoFeatures:
     middle, low = batch.get("middle") if view == "both" else None, None if view == "hr" else batch["low"]
     grid = model.grid_from_maps(TrunkMaps(high, middle, low))[:, None]
     embedding = model.transformer.v_proj(grid.mean(dim=(1, 2, 3)))
-    return VideoFeatures(grid, nn.functional.normalize(embedding, dim=-1))
+    return VideoFeatures(grid, F.normalize(embedding, dim=-1))
 
 
 class MapContrastive(nn.Module):
@@ -107,7 +117,8 @@ class MapContrastive(nn.Module):
 
     Training single views beside the hybrid keeps the HR frame alone and thumbnails (LR only) usable. A batch with
     `backwards` holds those clips a second time, played backwards and described as such: everything but the movement
-    is equal, so each is the other's hardest wrong partner.
+    is equal, so each is the other's hardest wrong partner. One with `opposite_rows` adds the cross entropy between a
+    true statement about a clip and its opposite (equation 4 with one hard negative): captions hardly teach negation.
     frozen_text_layers: the word pieces and so many of the lowest text layers stay as they were.
     """
 
@@ -137,8 +148,18 @@ class MapContrastive(nn.Module):
         """A batch of MapCollator -> loss; accuracy of each view: how often a sentence is closest to its own clip."""
         text = self.model.encode_text(batch["input_ids"], batch["attention_mask"]).embedding
         losses, figures = [], {}
+        pairs = None
+        if "opposite_rows" in batch:
+            pairs = self.model.encode_text(batch["opposite_ids"], batch["opposite_mask"]).embedding.unflatten(
+                0, (-1, 2)
+            )
         for view in self.views:
             video = encode_maps(self.model, batch, view).embedding
+            if pairs is not None:
+                scores = torch.einsum("kpe,ke->kp", pairs.float(), video[batch["opposite_rows"]].float())
+                first = torch.zeros(len(scores), dtype=torch.long, device=scores.device)
+                losses.append(F.cross_entropy(scores / PRETRAINING_TEMPERATURE, first))
+                figures[f"opposites_{view}"] = (scores.argmax(dim=1) == 0).float().mean()
             if "backwards" in batch and view != "hr":
                 video = torch.cat((video, encode_maps(self.model, _played_backwards(batch), view).embedding))
             # The HR frame is the same both ways and can only belong to the first B texts.

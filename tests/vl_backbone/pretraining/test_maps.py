@@ -14,7 +14,7 @@ from vl_backbone.errors import UsageError, WeightsError
 from vl_backbone.hdvila.mini import initialise_mini, mini_config
 from vl_backbone.hdvila.mini_weights import load_mini, save_mini, trained_names
 from vl_backbone.hdvila.model import HDVILA
-from vl_backbone.pretraining.contrastive import contrastive_loss
+from vl_backbone.pretraining.contrastive import PRETRAINING_TEMPERATURE, contrastive_loss
 from vl_backbone.pretraining.data import Drawn
 from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords, MapSample, encode_maps
 from vl_backbone.pretraining.masking import MaskingConfig, SpecialTokens
@@ -131,6 +131,23 @@ def test_a_clip_played_backwards_is_a_pair_of_its_own(frames: tuple[torch.Tensor
         losses.append(contrastive_loss(model.encode_video(frames[0]).embedding, text[:3]))
     assert torch.allclose(found, torch.stack(losses).mean(), atol=1e-4)
     assert "backwards" not in MapCollator(Digits())(drawn)
+
+
+def test_a_statement_competes_with_its_opposite(frames: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = tiny(1).eval()
+    drawn = stored(model, frames)
+    drawn[2] = Drawn(dataclasses.replace(drawn[2].sample, opposites=(("30 31", "40"),)), 9)
+    batch = MapCollator(Digits(), opposites=True)(drawn)
+    assert batch["opposite_rows"].tolist() == [2] and len(batch["opposite_ids"]) == 2
+    plain = {name: value for name, value in batch.items() if not name.startswith("opposite")}
+    objective = MapContrastive(model, ("both",)).eval()
+    with torch.no_grad():
+        pair = model.encode_text(*Digits()(["30 31", "40"])).embedding
+        scores = encode_maps(model, batch, "both").embedding[2] @ pair.T / PRETRAINING_TEMPERATURE
+        expected = (objective(plain)["loss"] - scores.log_softmax(0)[0]) / 2
+        found = objective(batch)
+    assert torch.allclose(found["loss"], expected, atol=1e-4)
+    assert found["opposites_both"] == float(scores[0] > scores[1])
 
 
 def test_frozen_text_layers_get_no_gradient() -> None:

@@ -1,0 +1,21 @@
+"""Statements about labels and their opposites."""
+
+from __future__ import annotations
+
+from fdvd.attributes import load_labels
+from gan_mapping.synth.statements import statements
+
+
+def test_the_first_of_a_pair_is_true() -> None:
+    pairs = statements({"male": 0.0, "glasses": 1.0, "bangs": 0.0, "age": 1.0, "hat": None})
+    assert ("a woman with glasses", "a woman without glasses") in pairs
+    assert ("This person does not have bangs.", "This person has bangs.") in pairs
+    assert ("a woman", "a man") in pairs and ("an old person", "a young person") in pairs
+    assert not any("hat" in text for pair in pairs for text in pair)
+    assert statements({}) == []
+
+
+def test_no_face_is_said_to_have_and_to_lack_the_same() -> None:
+    for row in load_labels().values():
+        pairs = set(statements(row))
+        assert not any((untrue, true) in pairs for true, untrue in pairs)
