@@ -47,12 +47,14 @@ def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> 
     generator = faces.editor.generator
     truth = faces.truth(seed)
     pixels = faces.pixels(truth)
-    nearest = nearest_latent(pixels, *preview_bank(faces.editor, bank_size, work), generator)[1]
     row = [
         Tile(enlarged(pixels), f"{faces.side} px"),
         Tile(to_uint8(enlarge(pixels, generator.resolution) / 127.5 - 1)[0], "bicubic"),
-        Tile(to_uint8(nearest / 127.5 - 1)[0], f"nearest of {bank_size}"),
+        Tile(faces.draw(generator.w_mean[None, None]), "w mean"),
     ]
+    if bank_size:
+        nearest = nearest_latent(pixels, *preview_bank(faces.editor, bank_size, work), generator)[1]
+        row.append(Tile(to_uint8(nearest / 127.5 - 1)[0], f"nearest of {bank_size}"))
     if (faces.folder / f"search-{seed}.pt").exists():
         search, _ = searched(faces, seed, pixels, 0)
         assert search.ws is not None
@@ -83,7 +85,7 @@ def main() -> None:
     parser.add_argument("--row", nargs=2, action="append", default=[], metavar=("SEED", "TEXT"))
     parser.add_argument("--photos", nargs="+", type=Path, default=[])
     parser.add_argument("--text", action="append", default=[], help="sentences to try on the photos")
-    parser.add_argument("--bank", type=int, default=5000)
+    parser.add_argument("--bank", type=int, default=5000, help="latents of the nearest neighbour; 0 leaves it out")
     parser.add_argument("--sheet", type=Path, help="where the sheet goes, a JPEG")
     options = parsed(parser)
     faces = Faces(options.work, options.side)
