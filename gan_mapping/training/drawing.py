@@ -14,7 +14,7 @@ def draw(generator: Generator, ws: Tensor, thrifty: bool = False) -> Tensor:
     """ws [B, num_ws, w_dim] -> [B, 3, R, R] RGB in about 0..255, not clamped; differentiable.
 
     thrifty: one face at a time, of which nothing is kept; the backward pass draws it once more (activation
-    checkpointing). Memory is then that of one face, however large the batch; a step takes about a third longer.
+    checkpointing). Memory is then that of one face, however large the batch.
     """
     if thrifty and torch.is_grad_enabled():
         rows: list[Tensor] = [checkpoint(generator.synthesis, row, use_reentrant=False) for row in ws.split(1)]
