@@ -114,12 +114,12 @@ def test_every_reconstruction_term_teaches_the_vision_mapper(term: str, tmp_path
     assert after[term] < 0.8 * before[term]
 
 
-@pytest.mark.parametrize("term", ["directional", "contrast", "keep", "identity", "offset", "spread"])
+@pytest.mark.parametrize("term", ["directional", "keep", "identity", "offset", "spread"])
 def test_every_edit_term_teaches_the_directions(term: str, tmp_path: Path) -> None:
     settings = config(0.4, parts=("directions",), edit=EditLosses(**{term: 1.0}))
     before, after = World().train(settings, tmp_path)
-    # Two sentences share a batch of four, and rows of one layer group keep their distances: neither can reach 0.
-    share = {"contrast": 1.0, "spread": 0.98}.get(term, 0.9)
+    # Rows of one layer group keep their distances: the spread cannot reach 0.
+    share = 0.98 if term == "spread" else 0.9
     assert after[f"edit_{term}"] < share * before[f"edit_{term}"]
 
 
