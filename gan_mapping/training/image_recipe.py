@@ -154,7 +154,7 @@ def load_frozen(
         if width != neutral.shape[1]:
             raise UsageError(
                 f"{language.name} embeds pictures in {width} numbers and sentences in {neutral.shape[1]}: they cannot "
-                "be compared. For the losses directional, contrast and caption set language, for example to hdvila-mini."
+                "be compared. For the losses directional, contrast and caption set language, e.g. to hdvila-mini."
             )
     identity, _ = load_identity(config.identity, device, store)
     perceptual, _ = load_perceptual(config.perceptual, device, store)
