@@ -51,7 +51,8 @@ def launch_options(limits: Limits) -> dict[str, Any]:
         "css": STYLE.read_text(encoding="utf-8"),
         "show_error": True,
         "footer_links": [],
-        "max_file_size": limits.upload_mb * 1_000_000,
+        # A little above our own limit: gradio counts in units of 2^20 bytes, so its refusal names the same number.
+        "max_file_size": limits.upload_mb * 2**20,
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,

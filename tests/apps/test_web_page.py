@@ -45,7 +45,7 @@ def test_the_page_says_its_limits(shared: Shared) -> None:
     text = str(build_page(shared, "http://example.test:1").config)
     for words in ("40 MB", "40 megapixels", "up to 64 wait", "http://example.test:1", "/edit"):
         assert words in text
-    assert launch_options(Limits(upload_mb=3))["max_file_size"] == 3_000_000
+    assert launch_options(Limits(upload_mb=3))["max_file_size"] == 3 * 2**20
 
 
 def test_no_login_asks_for_nothing() -> None:

@@ -58,7 +58,8 @@ class Server:
         """Ends it as Ctrl-C does; it must end quickly, cleanly and leave nothing behind."""
         self.process.send_signal(number)
         try:
-            assert self.process.wait(60) in (0, 130)
+            code = self.process.wait(60)
+            assert code in (0, 130), f"ended with {code}: {self.log.read_text()[-3000:]}"
             assert self.complaints() == 0, self.log.read_text()
             assert self.files() == []
         finally:

@@ -112,6 +112,17 @@ def test_an_example_works_in_one_click(browser: Any, server: Server) -> None:
         assert "glasses" in visit.changed(summary)
 
 
+def test_files_that_are_no_photo_or_too_large_are_told(browser: Any, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("no photo")
+    (tmp_path / "huge.jpg").write_bytes((FACES / "man.jpg").read_bytes() + bytes(42_000_000))
+    for name, sentence in (("note.txt", "Invalid file type"), ("huge.jpg", "maximum allowed size of 40.0")):
+        with Visit(browser, server.address) as visit:
+            visit.page.locator("input[type=file]").first.set_input_files(str(tmp_path / name))
+            visit.page.get_by_text(sentence).first.wait_for()
+            # The refused upload is an error in the browser's console, too.
+            visit.errors.clear()
+
+
 @pytest.mark.parametrize("kind", ["damaged", "no face", "nothing", "no words"])
 def test_what_cannot_be_done_is_a_sentence(browser: Any, server: Server, tmp_path: Path, kind: str) -> None:
     damaged = tmp_path / "damaged.png"
