@@ -62,7 +62,7 @@ def test_a_killed_and_resumed_run_has_the_same_loss_curve(tmp_path: Path) -> Non
     for name in ("log.jsonl", "checks.jsonl"):
         assert rows(tmp_path / "killed" / name) == rows(tmp_path / "unbroken" / name)
     checks = rows(tmp_path / "unbroken" / "checks.jsonl")
-    assert min(row["loss"] for row in checks) < 0.9 * checks[0]["loss"]
+    assert checks[-1]["loss"] < 0.95 * checks[0]["loss"]
     ours, theirs = (load_mappers(tmp_path / name / "mappers.safetensors")[0] for name in ("killed", "unbroken"))
     assert torch.equal(ours.vision.up.weight, theirs.vision.up.weight)
     assert float(ours.vision.up.weight.abs().max()) > 0
