@@ -7,6 +7,7 @@ import ipaddress
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -87,6 +88,10 @@ def serve(
             store = ResultStore(Path(folder) / "results", limits)
             shared = Shared(Studio(common.load_editor(preset, device), limits), store, Jobs())
             _serve(shared, host, port, share, login, root_path)
+        # A render may still run in a thread of its own; libraries abort when the interpreter ends under it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _serve(shared: Shared, host: str, port: int, share: bool, login: Check | None, root_path: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from browsing import ASTRONAUT, VILAFACE, Server
 from gradio_client import Client, handle_file
+from gradio_client.utils import Status
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +59,17 @@ def test_a_page_with_a_password_calls_nobody_and_lets_in_only_those_who_know_it(
     assert contacts
     local = ("127.0.0.1", "localhost", "0.0.0.0", "::1", "None")
     assert [line for line in contacts if not any(name in line for name in local)] == []
+
+
+def test_ctrl_c_ends_cleanly_while_a_face_is_drawn(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    try:
+        api = Client(server.address, verbose=False, analytics_enabled=False)
+        job = api.submit("an old man", 8, 0, api_name="/generate")
+        while job.status().code is not Status.PROGRESS:
+            assert not job.done()
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(
