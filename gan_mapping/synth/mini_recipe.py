@@ -113,11 +113,10 @@ def pretrain_mini(
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
     both_ways = MapCollator(tokenizer, backwards=True)
     _fit(recipe, "clips", run, mixed, both_ways, recipe.clip_steps, recipe.clip_batch, work, say, figures)
-    everything: ConcatDataset[MapSample] = ConcatDataset([moving, stills])
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
     negating = MapCollator(tokenizer, backwards=True, opposites=True)
     size = recipe.opposite_batch
-    _fit(recipe, "opposites", run, everything, negating, recipe.opposite_steps, size, work, say, figures)
+    _fit(recipe, "opposites", run, mixed, negating, recipe.opposite_steps, size, work, say, figures)
 
     joint = initialise_mini(*bases, stage=2)
     joint.load_state_dict({**joint.state_dict(), **model.state_dict()})
