@@ -55,6 +55,9 @@ def edits(
     optimised_faces: Annotated[int, typer.Option(help="Faces of the optimisation baseline; 0: leave out.")] = 2,
     optimised_sentences: Annotated[int, typer.Option(help="Sentences of the optimisation baseline.")] = 3,
     optimised_steps: Annotated[int, typer.Option(min=1, help="Adam steps of the optimisation baseline.")] = 40,
+    sentences_file: Annotated[
+        Path | None, typer.Option("--sentences", help="YAML with other sentences.  [default: the benchmark's thirty]")
+    ] = None,
     perceptual: PerceptualOption = None,
     preset: PresetOption = "mini",
     device: DeviceOption = "auto",
@@ -68,6 +71,7 @@ def edits(
         from gan_mapping.evaluation.edit_report import report_json, report_markdown
         from gan_mapping.evaluation.edit_runs import EditOptions, run_edits
         from gan_mapping.evaluation.optimisation import OptimisationConfig
+        from gan_mapping.evaluation.sentences import SENTENCES_FILE
 
         options = EditOptions(
             faces,
@@ -80,6 +84,7 @@ def edits(
             optimisation=OptimisationConfig(optimised_steps, every=min(10, optimised_steps)),
             mappers=tuple(mappers or ()),
             perceptual=perceptual,
+            sentences=sentences_file or SENTENCES_FILE,
         )
         runs, sentences, instruments = run_edits(load_editor(preset, device), options, folder, advance)
         report = report_json(runs, sentences, instruments, options)

@@ -51,7 +51,12 @@ def report_json(
         "methods": methods,
         "perceptual": instruments.perceptual_name,
         "judge_auc": instruments.judge.auc,
-        "settings": {**asdict(options), "photos": len(options.photos), "mappers": [m.name for m in options.mappers]},
+        "settings": {
+            **asdict(options),
+            "photos": len(options.photos),
+            "mappers": [m.name for m in options.mappers],
+            "sentences": options.sentences.name,
+        },
     }
 
 
@@ -66,7 +71,7 @@ def report_markdown(
         f"Perceptual distance: {instruments.perceptual_name}. The judge's AUC on seeds 1600-1999: {auc:.3f} over the "
         f"{len(used)} attributes that count for leakage. What the columns mean: docs/evaluation.md.",
         "## Backbones and baselines",
-        _methods_table(runs),
+        _methods_table(runs, sentences),
     ]
     if compared := _baselines(runs[0]):
         parts += ["", _baseline_table(compared, options)]
@@ -110,12 +115,12 @@ def _understanding(run: MethodRun, sentence: EditSentence) -> Json:
     return {"text": sentence.text, "intents": intents, "wrong": wrong, "extra": extra}
 
 
-def _methods_table(runs: Sequence[MethodRun]) -> str:
+def _methods_table(runs: Sequence[MethodRun], sentences: Sequence[EditSentence]) -> str:
     lines = ["| mappers | backbone | faces |" + "".join(f" {c} |" for c in ("pairs", *COLUMNS)), _rule(12)]
     for run in runs:
         generated, _ = _split(run)
         if generated:
-            row = by_sentence(generated, load_sentences())[-1]
+            row = by_sentence(generated, sentences)[-1]
             lines.append(
                 f"| {run.method.name} | {run.method.editor.mappers.backbone} | {len(_faces(run, False))} "
                 f"| {row.pairs} |{_cells(row)}"

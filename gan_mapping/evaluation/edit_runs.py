@@ -15,7 +15,7 @@ from gan_mapping.evaluation.judge import JUDGE_FILE
 from gan_mapping.evaluation.methods import Method, load_methods
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
-from gan_mapping.evaluation.sentences import EditSentence, load_sentences
+from gan_mapping.evaluation.sentences import SENTENCES_FILE, EditSentence, load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
 from gan_mapping.mappers import OffsetMapper
 from vl_backbone.assets.files import sha256_of
@@ -34,7 +34,8 @@ class EditOptions:
     faces: held-out generated faces; photos: files and folders of real ones, refined over `refine` steps (None: the
     preset's). strength_faces: on how many faces the other `strengths` are drawn too. boundary_faces: on how many the
     InterFaceGAN baseline is run, at `boundary_steps` times its step. optimised_faces, optimised_sentences: pairs of
-    the slow baseline. mappers: further mapper files to compare. perceptual: as in load_instruments.
+    the slow baseline. mappers: further mapper files to compare. perceptual: as in load_instruments. sentences: what is
+    asked of every face.
     """
 
     faces: int = 100
@@ -49,6 +50,7 @@ class EditOptions:
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
     mappers: tuple[Path, ...] = ()
     perceptual: str | None = None
+    sentences: Path = SENTENCES_FILE
 
     def __post_init__(self) -> None:
         counts = (self.faces, self.strength_faces, self.boundary_faces, self.optimised_faces, self.optimised_sentences)
@@ -82,7 +84,7 @@ def run_edits(
 
     advance(done, total) counts edits at strength 1. Raises UsageError and WeightsError before any work.
     """
-    sentences = load_sentences()
+    sentences = load_sentences(options.sentences)
     sources = options.sources()
     methods = load_methods(editor, options.mappers)
     instruments = load_instruments(editor, options.perceptual)

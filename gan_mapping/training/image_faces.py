@@ -108,7 +108,7 @@ def open_faces(config: FacesConfig, generator: Generator, cache: Path) -> tuple[
         digest = hashlib.sha256(json.dumps(sorted(generator.weights.items())).encode()).hexdigest()[:12]
         for seeds, target in ((plan_faces([], config.drawn), train), (_judged(config.held_out_faces), None)):
             drawn = DrawnFaces(seeds, generator, cache / f"faces-{digest}-{seeds[0].seed}-{len(seeds)}")
-            found = [(drawn, row, True) for row in range(len(drawn))]
+            found: list[tuple[ClipDataset, int, bool]] = [(drawn, row, True) for row in range(len(drawn))]
             held.append(found) if target is None else target.extend(found)
     if not train:
         raise UsageError("No faces are left to train on.")

@@ -20,13 +20,8 @@ from gan_mapping.evaluation.sentences import EditSentence, load_sentences
 from gan_mapping.evaluation.summary import BOUNDARY, OPTIMISATION, by_sentence, comparisons
 from vl_backbone.errors import UsageError
 
-SENTENCES = load_sentences()[:2] + load_sentences()[12:13]
-
-
-@pytest.fixture
-def few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three sentences, so that the tests stay quick."""
-    monkeypatch.setattr("gan_mapping.evaluation.edit_runs.load_sentences", lambda: SENTENCES)
+FEW = Path(__file__).parent / "few_sentences.yaml"  # so that the tests stay quick
+SENTENCES = load_sentences(FEW)
 
 
 def options(**changes: object) -> EditOptions:
@@ -37,11 +32,11 @@ def options(**changes: object) -> EditOptions:
         "optimised_faces": 1,
         "optimised_sentences": 1,
         "optimisation": OptimisationConfig(2, 1),
+        "sentences": FEW,
     }
     return EditOptions(**{**values, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("few_sentences")
 def test_interrupted_runs_go_on_and_give_the_same_report(tmp_path: Path) -> None:
     editor = tiny_editor()
     counted: list[tuple[int, int]] = []
@@ -74,7 +69,6 @@ def test_interrupted_runs_go_on_and_give_the_same_report(tmp_path: Path) -> None
     assert editor.generator.drawn > drawn  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("few_sentences")
 def test_photos_are_checked_pixel_by_pixel_and_bad_ones_are_named(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((300, 260)).save(tmp_path / "good.png")
