@@ -11,9 +11,12 @@ SCRIPTS = (
     "reconstruction.py",
     "edit_quality.py",
     "superres.py",
+    "superres_words.py",
+    "superres_fairness.py",
     "video.py",
     "hdvila.py",
     "stylegan2.py",
+    "stylegan2_memory.py",
 )
 
 
