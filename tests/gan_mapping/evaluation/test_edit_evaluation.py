@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blocks_editor import tiny_editor
 from PIL import Image
-from tiny_editor import tiny_editor
 
 from gan_mapping.evaluation.edit_report import misread, report_json, report_markdown
 from gan_mapping.evaluation.edit_runs import EditOptions, run_edits

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from blocks_editor import tiny_editor
 from PIL import Image
-from tiny_editor import tiny_editor
 
 from gan_mapping.checkpoint import WEIGHTS_DIR
 from gan_mapping.evaluation.faces import StartedFace, held_out_faces
