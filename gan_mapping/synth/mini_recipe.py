@@ -7,7 +7,7 @@ everything of stage 1 frozen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from fdvd.sources import open_dataset, read_manifest
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.maps import StoredMaps, Wording, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
-from gan_mapping.synth.statements import statements
+from gan_mapping.synth.statements import Statement, statements
 from gan_mapping.synth.walks import backwards
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
@@ -214,10 +214,25 @@ def wording_of(record: Mapping[str, Any]) -> Wording:
     """What may be said of a clip of the manifest, and of the same clip played backwards."""
     captions, opposites = record["captions"], statements(record["attributes"] if record["labelled"] else {})
     reverse = describe(backwards(record["facts"]), record["seed"])
-    told = frozenset(text for text in (*captions, *reverse) if states(text) & set(MOTIONS))
+    told = frozenset(text for text in (*captions, *reverse) if _tells_movement(text))
     if not told & set(captions) or not told & set(reverse):
         return Wording(captions, opposites=opposites)
-    return Wording(captions, reverse, told, opposites)
+    moves = movements(record["facts"], record["seed"])
+    # As often about the movement as about all the rest.
+    return Wording(captions, reverse, told, [*opposites, *moves * max(1, len(opposites) // len(moves))])
+
+
+def movements(facts: Collection[str], seed: int) -> list[Statement]:
+    """Sentences about each movement among the facts, with those about the opposite movement."""
+    pairs: list[Statement] = []
+    for move in sorted(set(facts) & set(MOTIONS)):
+        there, back = (describe(one, seed) for one in ({move}, backwards({move})))
+        pairs += [pair for pair in zip(there, back, strict=False) if all(map(_tells_movement, pair))]
+    return pairs
+
+
+def _tells_movement(text: str) -> bool:
+    return bool(states(text) & set(MOTIONS))
 
 
 @torch.no_grad()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fdvd.attributes import load_labels
+from fdvd.captions.checker import states
+from gan_mapping.synth.mini_recipe import movements
 from gan_mapping.synth.statements import statements
 
 
@@ -19,3 +21,10 @@ def test_no_face_is_said_to_have_and_to_lack_the_same() -> None:
     for row in load_labels().values():
         pairs = set(statements(row))
         assert not any((untrue, true) in pairs for true, untrue in pairs)
+
+
+def test_movements_are_told_with_their_opposites() -> None:
+    pairs = movements({"male", "turns_left", "starts_smile"}, 3)
+    told = {(min(states(there)), min(states(back))) for there, back in pairs}
+    assert told == {("turns_left", "turns_right"), ("starts_smile", "stops_smile")}
+    assert movements({"keeps_still", "old"}, 3) == []
