@@ -120,7 +120,7 @@ def main() -> None:
 
 def trunk_grid(source: StoredMaps) -> Tensor:
     """What the HR trunk alone sees, averaged to 8x8 cells: [N, cells]."""
-    maps = [F.avg_pool2d(torch.from_numpy(source[i].high).float(), 2).flatten() for i in range(len(source))]
+    maps = [F.avg_pool2d(torch.from_numpy(source[i].high.astype(np.float32)), 2).flatten() for i in range(len(source))]
     return torch.stack(maps)
 
 
