@@ -96,6 +96,9 @@ def fit_standardiser(features: Tensor, components: int) -> Standardiser:
     x = (features.float() - mean) / std
     values, vectors = torch.linalg.eigh(x @ x.T)
     values, vectors = values[-components:], vectors[:, -components:]
+    # Centred rows span one dimension less than there are faces: the rest of the values is rounding, of either sign.
+    real = values > 1e-6 * values[-1]
+    values, vectors = values[real], vectors[:, real]
     axes = x.T @ (vectors / values.sqrt()) / std[:, None]
     spread = ((features.float() - mean) @ axes).std(0).mean()
     return Standardiser(mean, axes / spread)
