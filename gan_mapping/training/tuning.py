@@ -85,11 +85,15 @@ def tune_direction(
     """One attribute's direction, tuned on faces drawn from `latents` [N, w_dim] -> [num_ws, w_dim].
 
     `offset` is not changed. A face is taken only if the wish would move it. Rows of one layer group stay equal,
-    as the closed form made them: the generator was taught with one shared w.
+    as the closed form made them: the generator was taught with one shared w. A direction of length 0 (calibration
+    saw no effect) or one that every face has gone already stays as it is: there is nothing to learn from.
     """
     a = list(attributes).index(name)
     start = offset.directions[a]
     size = start.norm(dim=1).max()
+    undone = _undone(offset, latents, a)
+    if size == 0 or not len(undone):
+        return start.clone()
     groups = [torch.tensor(rows, dtype=torch.long) for rows in layer_groups(offset.directions.shape[1])]
     where = torch.empty(offset.directions.shape[1], dtype=torch.long)
     for g, rows in enumerate(groups):
@@ -103,7 +107,7 @@ def tune_direction(
     intents[0, a] = 1.0
 
     for step in range(config.steps):
-        rows = _undone(offset, latents, a, config.faces, rng)
+        rows = undone[torch.from_numpy(rng.permutation(len(undone))[: config.faces])]
         ws = latents[rows][:, None].expand(-1, offset.directions.shape[1], -1)
         length = offset.steps(ws, intents.expand(len(ws), -1))[:, a]
         # Half of the faces at full strength, the others in between: the slider must do something all the way.
@@ -138,8 +142,7 @@ def _plausible_axes(latents: Tensor, count: int = 128) -> Tensor:
     return (vectors * (values / values[-1]).clamp(min=0).sqrt() / 4).T
 
 
-def _undone(offset: OffsetMapper, latents: Tensor, a: int, count: int, rng: np.random.Generator) -> Tensor:
-    """Random rows of faces that do not have the attribute yet, by the latent's own score."""
+def _undone(offset: OffsetMapper, latents: Tensor, a: int) -> Tensor:
+    """Rows of the faces that do not have the attribute yet, by the latent's own score."""
     scores = latents @ offset.probe_weight[a] + offset.probe_bias[a]
-    candidates = torch.nonzero(scores < 0.5)[:, 0]
-    return candidates[torch.from_numpy(rng.permutation(len(candidates))[:count])]
+    return torch.nonzero(scores < 0.5)[:, 0]
