@@ -28,21 +28,12 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "stylegan2-ffhq"
-ARGUMENTS: dict[str, Any] = {
-    "z_dim": 512,
-    "c_dim": 0,
-    "w_dim": 512,
-    "img_resolution": 1024,
-    "img_channels": 3,
-    "mapping_kwargs": {"num_layers": 8},
-    "synthesis_kwargs": {"channel_base": 32768, "channel_max": 512, "num_fp16_res": 4, "conv_clamp": 256},
-}
 
 
 def write_pickle(path: Path) -> None:
     """A config f network in the official format, of the mini generator's W; G and D as large as in a real file."""
     sys.path[:0] = [str(ROOT / "tests" / "gan_mapping" / "readers"), str(ROOT / "benchmarks")]
-    from official_writers import network_pickle
+    from official_writers import config_f_arguments, network_pickle
     from stylegan2 import random_network
 
     from gan_mapping.generators.factory import W_MEAN_FILE
@@ -55,7 +46,7 @@ def write_pickle(path: Path) -> None:
         tensors[f"mapping.fc{i}.weight"] = layer.weight.detach() * (math.sqrt(512) / 0.01)
         tensors[f"mapping.fc{i}.bias"] = layer.bias.detach() / 0.01
     tensors["mapping.w_avg"] = torch.from_numpy(np.load(W_MEAN_FILE).reshape(512).astype(np.float32))
-    path.write_bytes(network_pickle(GeneratorFile(network.config, tensors, "benchmark"), ARGUMENTS))
+    path.write_bytes(network_pickle(GeneratorFile(network.config, tensors, "benchmark"), config_f_arguments()))
 
 
 def peak_mb() -> float:

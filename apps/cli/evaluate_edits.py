@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from apps.cli.common import (
     DeviceOption,
     JsonOption,
     PresetOption,
+    Row,
     check_device_name,
     exit_codes,
     load_editor,
@@ -25,6 +26,10 @@ from apps.cli.common import (
     to_json,
     write_text,
 )
+
+if TYPE_CHECKING:
+    from gan_mapping.evaluation.edit_runs import MethodRun
+    from gan_mapping.evaluation.reconstruction import ReconstructionRun
 
 FacesOption = Annotated[int, typer.Option("--faces", help="How many of the 400 held-out generated faces.")]
 PhotosOption = Annotated[
@@ -88,12 +93,8 @@ def edits(
         )
         runs, sentences, instruments = run_edits(load_editor(preset, device), options, folder, advance)
         report = report_json(runs, sentences, instruments, options)
-        write_text(folder / "edits.json", to_json(report, indent=1) + "\n")
-        write_text(folder / "edits.md", report_markdown(runs, sentences, instruments, options))
-        if as_json:
-            print_json(report)
-        say(f"Wrote {folder / 'edits.md'}.")
-        _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
+        table = report_markdown(runs, sentences, instruments, options)
+        _write_report(folder / "edits", report, table, as_json, runs)
 
 
 def reconstruction(
@@ -122,12 +123,8 @@ def reconstruction(
         )
         runs, instruments = run_reconstruction(load_editor(preset, device), options, folder, advance)
         report = reconstruction_json(runs, instruments, options)
-        write_text(folder / "reconstruction.json", to_json(report, indent=1) + "\n")
-        write_text(folder / "reconstruction.md", reconstruction_markdown(runs, instruments, options))
-        if as_json:
-            print_json(report)
-        say(f"Wrote {folder / 'reconstruction.md'}.")
-        _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
+        table = reconstruction_markdown(runs, instruments, options)
+        _write_report(folder / "reconstruction", report, table, as_json, runs)
 
 
 def sheet(
@@ -155,6 +152,18 @@ def sheet(
             print_json({"sheet": str(path), "failed": failed})
         say(f"Wrote {path}.")
         _name_failures(failed)
+
+
+def _write_report(
+    path: Path, report: Row, table: str, as_json: bool, runs: Sequence[MethodRun | ReconstructionRun]
+) -> None:
+    """`path`.json and `path`.md; then the failures."""
+    write_text(path.with_suffix(".json"), to_json(report, indent=1) + "\n")
+    write_text(path.with_suffix(".md"), table)
+    if as_json:
+        print_json(report)
+    say(f"Wrote {path.with_suffix('.md')}.")
+    _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
 
 
 def _name_failures(failed: dict[str, str]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
-from vl_backbone.errors import UsageError
+from vl_backbone.checks import require_counts
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,5 @@ class Limits:
     cache_mb: int = 800
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            least = 0 if name == "refine" else 1
-            if value < least:
-                raise UsageError(f"The page's limit {name} must be {least} or more, got {value}.")
+        require_counts(self, (field.name for field in fields(self) if field.name != "refine"))
+        require_counts(self, ("refine",), least=0)

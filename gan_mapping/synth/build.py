@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from gan_mapping.synth.probes import PSI, Probes
 from gan_mapping.synth.walks import Walk, latents_along, seed_of, walk_of
 from gan_mapping.training.bank import FaceSeed, latents_of
 from vl_backbone.assets.files import write_atomically
+from vl_backbone.checks import require_counts
 from vl_backbone.errors import InputError, UsageError
 
 Report = Callable[[str], None]
@@ -46,9 +47,7 @@ class SynthConfig:
     jpeg_quality: int = 95
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UsageError(f"{name} must be a whole number of 1 or more, got {value!r}.")
+        require_counts(self, (field.name for field in fields(self)))
         if self.frames % 2 == 0:
             raise UsageError(f"frames must be odd, so that one is the middle; got {self.frames}.")
         if self.jpeg_quality > 100:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import ClassVar
 
 from gan_mapping.generators.factory import is_path
 from gan_mapping.training.trainable import Part
@@ -14,7 +15,25 @@ from vl_backbone.pretraining.yaml_config import load_yaml
 
 
 @dataclass(frozen=True)
-class ReconstructionLosses:
+class _Weights:
+    """Loss weights of 0 or more; `pictures` names those that need a face to be drawn."""
+
+    pictures: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"The weight {item.name} must be a number of 0 or more, got {value}.")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether faces have to be drawn for it."""
+        return any(getattr(self, name) > 0 for name in self.pictures)
+
+
+@dataclass(frozen=True)
+class ReconstructionLosses(_Weights):
     """Weights of what a face drawn from the vision mapper's latent must fulfil; 0 leaves a term out.
 
     latent: distance from the true w, where it is known. mean: distance from w_mean. pixel, perceptual, identity:
@@ -27,18 +46,11 @@ class ReconstructionLosses:
     perceptual: float = 0.0
     identity: float = 0.0
     caption: float = 0.0
-
-    def __post_init__(self) -> None:
-        _not_negative(self)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether faces have to be drawn for it."""
-        return max(self.pixel, self.perceptual, self.identity, self.caption) > 0
+    pictures: ClassVar[tuple[str, ...]] = ("pixel", "perceptual", "identity", "caption")
 
 
 @dataclass(frozen=True)
-class EditLosses:
+class EditLosses(_Weights):
     """Weights of what an edited face must fulfil; 0 leaves a term out.
 
     directional: the picture's embedding moves as the sentence differs from a neutral one. contrast: in-batch NCE of
@@ -55,14 +67,7 @@ class EditLosses:
     offset: float = 0.0
     spread: float = 0.0
     intents: float = 0.0
-
-    def __post_init__(self) -> None:
-        _not_negative(self)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether faces have to be drawn for it."""
-        return max(self.directional, self.contrast, self.reach, self.keep, self.identity) > 0
+    pictures: ClassVar[tuple[str, ...]] = ("directional", "contrast", "reach", "keep", "identity")
 
 
 @dataclass(frozen=True)
@@ -159,10 +164,3 @@ def load_image_config(path: Path) -> ImageTrainingConfig:
 
 def _placed(generator: str, path: Path) -> str:
     return str(path.resolve().parent / Path(generator).expanduser()) if is_path(generator) else generator
-
-
-def _not_negative(losses: ReconstructionLosses | EditLosses) -> None:
-    for item in fields(losses):
-        value = getattr(losses, item.name)
-        if not 0 <= value < float("inf"):
-            raise UsageError(f"The weight {item.name} must be a number of 0 or more, got {value}.")

@@ -32,6 +32,7 @@ from gan_mapping.training.calibration import measure_groups, solve_gains, spread
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
 from gan_mapping.training.tuning import PictureReader, TuningConfig, tune_direction
 from gan_mapping.training.vision import fit_vision
+from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
 
@@ -71,10 +72,7 @@ class RecipeConfig:
     text_epochs: int = 20
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise UsageError(f"{field.name} must be a whole number of 1 or more, got {value!r}.")
+        require_counts(self, (field.name for field in fields(self) if field.type == "int"))
         if self.validation_faces >= self.extra_faces:
             raise UsageError("validation_faces must be fewer than extra_faces.")
         unknown = sorted(set(self.tuned) - set(ATTRIBUTES))

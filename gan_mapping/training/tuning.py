@@ -19,6 +19,7 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import OffsetMapper
 from gan_mapping.training.attributes import COLOUR_PATCHES, SKIN_WORDS, Standardiser, may_follow
 from gan_mapping.training.calibration import layer_groups
+from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
 
@@ -38,8 +39,9 @@ class TuningConfig:
     stay: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.faces < 1 or not self.learning_rate > 0:
-            raise UsageError("steps and faces must be 1 or more and learning_rate above 0.")
+        require_counts(self, ("steps", "faces"))
+        if not self.learning_rate > 0:
+            raise UsageError(f"learning_rate must be above 0, got {self.learning_rate}.")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from vl_backbone.checks import require_counts
 from vl_backbone.errors import InputError, UsageError
 from vl_backbone.pretraining.averaging import WeightAverage
 from vl_backbone.pretraining.checks import Checker, Watch
@@ -67,9 +68,7 @@ class RunConfig:
     patience: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be 1 or more, got {getattr(self, name)}.")
+        require_counts(self, ("epochs", "batch_size", "accumulate", "save_every", "log_every"))
         if (self.steps is not None and self.steps < 1) or self.workers < 0 or self.seed < 0:
             raise UsageError("steps must be 1 or more; workers and seed must not be negative.")
         if not 0 <= self.ema_decay < 1 or self.check_every < 0 or self.patience < 0:

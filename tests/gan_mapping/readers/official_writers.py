@@ -40,6 +40,24 @@ def tiny_arguments(resolution: int = 16, c_dim: int = 0, **synthesis: Any) -> di
     }
 
 
+def config_f_arguments(channel_base: int = 32768, channel_max: int = 512) -> dict[str, Any]:
+    """Constructor arguments of FFHQ's config f (18 rows of 512 numbers, 1024 px), thinner where asked."""
+    return {
+        "z_dim": 512,
+        "c_dim": 0,
+        "w_dim": 512,
+        "img_resolution": 1024,
+        "img_channels": 3,
+        "mapping_kwargs": {"num_layers": 8},
+        "synthesis_kwargs": {
+            "channel_base": channel_base,
+            "channel_max": channel_max,
+            "num_fp16_res": 4,
+            "conv_clamp": 256,
+        },
+    }
+
+
 def random_generator(arguments: dict[str, Any], seed: int = 0) -> GeneratorFile:
     """A generator with random weights, every one of them different."""
     config = config_from_official(arguments)

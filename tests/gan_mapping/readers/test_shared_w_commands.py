@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from official_writers import network_pickle, random_generator
+from official_writers import config_f_arguments, network_pickle, random_generator
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -21,16 +21,8 @@ from gan_mapping.generators.readers import GeneratorFile
 from gan_mapping.generators.shared_w import load_mobile_mapping
 from vl_backbone.assets import WeightStore
 
-# Config f but for its widths: 18 rows of 512 numbers, 1024 px, two channels throughout.
-ARGUMENTS: dict[str, Any] = {
-    "z_dim": 512,
-    "c_dim": 0,
-    "w_dim": 512,
-    "img_resolution": 1024,
-    "img_channels": 3,
-    "mapping_kwargs": {"num_layers": 8},
-    "synthesis_kwargs": {"channel_base": 2048, "channel_max": 2, "num_fp16_res": 4, "conv_clamp": 256},
-}
+# Two channels throughout.
+ARGUMENTS = config_f_arguments(channel_base=2048, channel_max=2)
 Run = Callable[..., tuple[int, list[dict[str, Any]], str]]
 
 
