@@ -19,7 +19,7 @@ from random import Random
 
 import numpy as np
 
-from fdvd.instructions import clauses, compose, neutral
+from fdvd.instructions import changes, clauses, compose, neutral
 from fdvd.instructions.clauses import STYLE_KINDS
 from fdvd.instructions.english import enumerate_words
 from fdvd.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load
@@ -28,12 +28,31 @@ from fdvd.instructions.persons import PERSONS, Person
 NEUTRAL_SHARE = 0.28
 """Share of sentences without any intent."""
 
+CHANGE_SHARE = 0.25
+"""Share of the sentences with intents that tell a change ("the beard was shaved off") or a pair of things."""
+
 _STYLES = ("bare", "command", "description", "statement", "wish", "question")
 _STYLE_CUM = tuple(itertools.accumulate((0.2, 0.34, 0.14, 0.15, 0.11, 0.06)))
 _COUNT_CUM = tuple(itertools.accumulate((0.52, 0.27, 0.14, 0.07)))
 _COMMON = frozenset({"male", "age", "smile", "glasses", "beard", "hat", "long_hair", "bald", "sunglasses"})
 _COMBO: Bucket = ("hair_combination", 1)
-_HEADS = ("person", "face", "person", "human", "woman", "woman", "man", "man", "portrait of a person")
+_HEADS = ("person", "face", "person", "human", "somebody", "someone", "woman", "woman", "man", "man", "portrait of a person")
+_PAIRS = (
+    "{} together with {}",
+    "{} goes well with {}",
+    "{} as well as {}",
+    "both {} and {}",
+    "{} along with {}",
+    "{} combined with {}",
+    "not only {} but also {}",
+    "both {} and {} have been added",
+    "with {} and with {}",
+    "{}, and {} too",
+    "there is {} and {}",
+    "somebody with {} and {}",
+    "{} above all, and {}",
+    "$subj now has {} and {}",
+)
 _PREFIXES = (
     "please ",
     "can you ",
@@ -111,10 +130,16 @@ class Instruction:
 
 
 @functools.cache
+def _weights() -> dict[Bucket, float]:
+    """How often each attribute and sign is asked for."""
+    return {bucket: 2.0 if bucket[0] in _COMMON else 1.0 for bucket in load()}
+
+
+@functools.cache
 def _table() -> tuple[tuple[Bucket, ...], tuple[float, ...], dict[tuple[Bucket, str], tuple[list[Form], list[float]]]]:
     """Buckets with cumulative weights, and per bucket and style the forms with cumulative weights."""
     lexicon = {**load(), _COMBO: hair_combinations()}
-    weights = [2.0 if bucket[0] in _COMMON or bucket == _COMBO else 1.0 for bucket in lexicon]
+    weights = [*_weights().values(), 2.0]
     choices = {}
     for bucket, forms in lexicon.items():
         for style, kinds in STYLE_KINDS.items():
@@ -252,9 +277,31 @@ def _describe(forms: Sequence[Form], rng: Random) -> tuple[str, Intents]:
     return text, intents
 
 
+def _change(rng: Random, person: Person) -> tuple[str, Intents]:
+    """A change told as such; sometimes two things side by side, or one more thing that is wanted."""
+    roll = rng.random()
+    if roll < 0.12:
+        forms = [form for form in _pick(rng, "wish", 2) if form.kind == "np"]
+        if len(forms) == 2:
+            return rng.choice(_PAIRS).format(*(form.text for form in forms)), _merge(forms)
+    text, intents = changes.tell(rng, _weights(), rng.choices((1, 2, 3), cum_weights=(0.6, 0.92, 1.0))[0])
+    if roll > 0.88:
+        form = _pick(rng, "bare", 1)[0]
+        if compatible(form.intents, intents):
+            return f"{text}{rng.choice((' and ', ', with ', ', and ', '; also '))}{clauses.bare(form, rng)}", (
+                intents | form.intents
+            )
+    return text, intents
+
+
 def _edit(rng: Random) -> Instruction:
     """One sentence with intents."""
     person = rng.choice(PERSONS)
+    if rng.random() < CHANGE_SHARE:
+        if rng.random() < 0.12:
+            return Instruction(neutral.finish(changes.about_something_else(rng), rng), {})
+        told, meant = _change(rng, person)
+        return Instruction(neutral.finish(person.fill(told), rng), meant)
     if rng.random() < 0.03 and (pair := _instead(rng)):
         return Instruction(neutral.finish(person.fill(pair[0]), rng), pair[1])
     style = rng.choices(_STYLES, cum_weights=_STYLE_CUM)[0]
