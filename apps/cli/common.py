@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import sys
@@ -20,7 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from vl_backbone.assets.files import write_atomically
 from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+from vl_backbone.strict_json import to_json
 
 if TYPE_CHECKING:
     import torch
@@ -60,21 +60,6 @@ def print_json(row: Row) -> None:
     """One result as one line on standard output."""
     sys.stdout.write(to_json(row) + "\n")
     sys.stdout.flush()
-
-
-def to_json(row: Row, indent: int | None = None) -> str:
-    """Strict JSON: numbers that JSON does not know (nan, inf) become null."""
-    return json.dumps(_finite(row), indent=indent, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
 
 
 @contextmanager
@@ -157,26 +142,22 @@ def load_editor(preset: str, device: str, generator: str | None = None) -> FaceE
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is complete or not there at all."""
-    _write_atomically(path, text.encode("utf-8"))
+    _write(path, text.encode("utf-8"))
 
 
 def write_latent(path: Path, ws: torch.Tensor) -> None:
     """Writes ws [num_ws, w_dim] as float32 safetensors, key "ws"."""
     from safetensors.torch import save
 
-    _write_atomically(path, save({"ws": ws.detach().float().cpu().contiguous()}))
+    _write(path, save({"ws": ws.detach().float().cpu().contiguous()}))
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _write(path: Path, data: bytes) -> None:
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_atomically(path, [data])
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path}: cannot be written ({reason}); choose another folder") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def rounded(timings: dict[str, float]) -> dict[str, float]:

@@ -12,8 +12,14 @@ from torch import Tensor
 
 
 def spearman(values: Tensor) -> float:
-    """Rank correlation of a sequence [n] with its own order: 1 when it only rises."""
-    ranks = torch.argsort(torch.argsort(values)).double()
+    """Rank correlation of a sequence [n] with its own order: 1 when it only rises, 0 when it never changes.
+
+    Equal values share the mean of their ranks.
+    """
+    _, level, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    if len(counts) == 1:
+        return 0.0
+    ranks = (counts.cumsum(0) - (counts - 1) / 2)[level].double()
     order = torch.arange(len(values)).double()
     return float(torch.corrcoef(torch.stack((ranks, order)))[0, 1])
 

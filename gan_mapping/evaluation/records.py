@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from vl_backbone.assets.files import write_atomically
+from vl_backbone.strict_json import to_json
 
 Json = dict[str, Any]
 
@@ -35,7 +37,7 @@ class FaceRecords:
 
     def write(self, name: str, key: str, record: Json) -> None:
         """Keeps the record under that key, completely or not at all."""
-        write_whole(self._file(name), to_json({**record, "key": key}).encode())
+        write_atomically(self._file(name), [to_json({**record, "key": key}).encode()])
 
     def picture(self, name: str) -> Path:
         """Where the face's strip of small pictures is kept."""
@@ -45,31 +47,6 @@ class FaceRecords:
         return self.folder / f"{name}.json"
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
-    """Strict JSON: nan and inf become null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
-
-
 def number(value: float | None) -> float:
-    """The way back: null is nan."""
+    """A figure as `to_json` wrote it: null is nan."""
     return math.nan if value is None else float(value)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that is complete or not there at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

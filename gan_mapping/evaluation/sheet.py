@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_mapping.evaluation.records import write_whole
+from vl_backbone.assets.files import write_atomically
 
 PAPER, INK = (250, 249, 247), (38, 36, 33)
 GAP, HEADING = 4, 22
@@ -20,7 +20,7 @@ def save_strip(path: Path, strip: np.ndarray) -> None:
     """A face's small pictures, uint8 [rows * side, side, 3], as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(strip).save(buffer, "PNG")
-    write_whole(path, buffer.getvalue())
+    write_atomically(path, [buffer.getvalue()])
 
 
 def draw_sheet(strips: Sequence[Path], headings: Sequence[str]) -> Image.Image:
@@ -48,5 +48,5 @@ def save_jpeg(sheet: Image.Image, path: Path, limit: int = 340_000) -> int:
         sheet.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
         if buffer.tell() <= limit:
             break
-    write_whole(path, buffer.getvalue())
+    write_atomically(path, [buffer.getvalue()])
     return buffer.tell()

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from scipy.stats import spearmanr
 
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS
 from fdvd.instructions import load_heldout, sample, telegrams
@@ -73,6 +76,7 @@ def test_photos_are_found_and_named(tmp_path: Path) -> None:
 def test_measures() -> None:
     assert spearman(torch.tensor([0.1, 0.2, 0.3, 0.9])) == pytest.approx(1.0)
     assert spearman(torch.tensor([0.9, 0.3, 0.2, 0.1])) == pytest.approx(-1.0)
+    assert spearman(torch.full((5,), 0.4)) == 0.0  # an edit that does nothing has no slider
     black, gray = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 51, np.uint8)
     assert math.isinf(psnr(black, black)) and psnr(black, gray) == pytest.approx(20 * math.log10(5), abs=1e-4)
     assert at_equal(0.5, [(1.0, 4.0), (0.0, 2.0)]) == 3.0
@@ -82,6 +86,12 @@ def test_measures() -> None:
     inside = np.zeros((4, 4), bool)
     inside[0, 0] = True
     assert outside_pixels_changed(black, edited, inside) == 1
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=9).filter(lambda values: len(set(values)) > 1))
+def test_rank_correlation_is_scipys_also_with_ties(values: list[int]) -> None:
+    expected = spearmanr(values, range(len(values))).statistic
+    assert spearman(torch.tensor(values, dtype=torch.float32)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_perceptual_distance_sees_only_its_part() -> None:
