@@ -1,4 +1,6 @@
-"""`vilaface evaluate edits` with the settings of docs/figures; further options are passed on.
+"""`vilaface evaluate edits` into runs/evaluation with the bundled photo and, else, the command's own defaults.
+
+Options given here are passed on and win.
 
 python benchmarks/edit_quality.py [--faces N] [--out FOLDER] ...
 """
@@ -14,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Runs the command; options given here come last and win."""
+    """Runs the command; the options given come last, so that they win."""
     photos = ["--photos", str(ROOT / "examples" / "astronaut.png")]
     app(["evaluate", "edits", "--out", str(ROOT / "runs" / "evaluation"), *photos, *sys.argv[1:]])
 
