@@ -19,10 +19,13 @@ def directional_distance(edited: Tensor, source: Tensor, target: Tensor, neutral
     return 1 - F.cosine_similarity(edited - source, target - neutral, dim=1, eps=1e-6)
 
 
-def matching_loss(video: Tensor, text: Tensor, temperature: float = NCE_TEMPERATURE) -> Tensor:
+def matching_loss(video: Tensor, text: Tensor, temperature: float = NCE_TEMPERATURE, joined: bool = True) -> Tensor:
     """In-batch NCE, scalar: embeddings (or their differences) [B, E], row i of one belongs to row i of the other.
 
-    The batches of all processes are joined. HD-VILA's own loss (arXiv 2111.10337, eq. 4) on unit vectors.
+    joined: over the batches of all processes, which must all call this.
+    HD-VILA's own loss (arXiv 2111.10337, eq. 4) on unit vectors.
     """
-    pictures, sentences = (gather_features(F.normalize(x.float(), dim=1)) for x in (video, text))
+    pictures, sentences = (F.normalize(x.float(), dim=1) for x in (video, text))
+    if joined:
+        pictures, sentences = gather_features(pictures), gather_features(sentences)
     return contrastive_loss(pictures, sentences, temperature)

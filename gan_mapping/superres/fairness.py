@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from fdvd.attributes import Labels
 
-AGE_GROUPS = ("child", "young", "older")
 TONES = ("dark", "light or medium")
 QUESTIONS = ("gender", "age group", "skin tone", "East Asian features")
 

@@ -1,4 +1,4 @@
-"""Pre-training HD-VILA-mini on generated faces: stills, then clips, then masked words. Resumable at every step.
+"""Pre-training HD-VILA-mini on generated faces: stills, clips, opposites, then masked words. Resumable at every step.
 
 Stage 1 (contrastive, equation 4) first on redrawn still faces, then on FDVD-synth clips, played forwards and
 backwards, and as many stills, then with statements and their opposites; stage 2 (masked words, equation 5) with
@@ -31,6 +31,7 @@ from gan_mapping.synth.statements import Statement, statements
 from gan_mapping.synth.walks import backwards
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import SHARD, FaceSeed, latents_of, plan_faces, render_shards
+from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
 from vl_backbone.hdvila.mini import HR_SIZE, initialise_mini, still_neighbours
 from vl_backbone.hdvila.model import HDVILA
@@ -54,7 +55,7 @@ class MiniRecipe:
     """still_faces: redrawn faces, the labelled ones first (seeds 1600-1999 are never trained on). clean_faces: so many
     of them are seen as they were drawn, the others as cameras, messengers and detectors would hand them over.
 
-    *_steps, *_batch: length of the three runs. learning_rate: of text layers and projections; grid_rate: of the
+    *_steps, *_batch: length of the four runs. learning_rate: of text layers and projections; grid_rate: of the
     grid encoders; hybrid_rate: of the hybrid Transformer; words_rate: of stage 2. frozen_text_layers: of MiniLM's
     six. precision: "bf16" is faster on processors and GPUs that have it.
     """
@@ -79,12 +80,13 @@ class MiniRecipe:
     precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "precision":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise UsageError(f"{field.name} must be a number of 0 or more, got {value!r}.")
+        whole = [field.name for field in fields(self) if field.type == "int"]
+        from_zero = ("clean_faces", "frozen_text_layers", "seed")
+        require_counts(self, (name for name in whole if name not in from_zero))
+        require_counts(self, from_zero, least=0)
+        for name in ("learning_rate", "grid_rate", "hybrid_rate", "words_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} must be a number above 0, got {getattr(self, name)!r}.")
 
 
 def pretrain_mini(

@@ -54,7 +54,10 @@ def statements(labels: Mapping[str, float | None]) -> list[Statement]:
     pairs: list[tuple[bool, Statement]] = []
     for name, thing in {**_WORN, **_HAD}.items():
         if name in known:
-            pairs += [(known[name], (f"{one} with {thing}", f"{one} without {thing}")) for one in {who, "a person"}]
+            pairs += [
+                (known[name], (f"{one} with {thing}", f"{one} without {thing}"))
+                for one in dict.fromkeys((who, "a person"))
+            ]
     for name, thing in _WORN.items():
         if name in known:
             pairs.append((known[name], (f"{who} wearing {thing}", f"{who} who is not wearing {thing}")))

@@ -134,7 +134,7 @@ class MapperObjective(nn.Module):
             terms["identity"] = identity_distance(frozen.identity.describe(face), who).mean()
         if weights.caption:
             said = frozen.sentence(batch["caption_ids"], batch["caption_mask"])
-            terms["caption"] = matching_loss(frozen.watched(face), said)
+            terms["caption"] = matching_loss(frozen.watched(face), said, joined=self.training)
         return terms
 
     def edit(self, batch: Batch, ws: Tensor) -> dict[str, Tensor]:
@@ -171,7 +171,7 @@ class MapperObjective(nn.Module):
             if weights.directional:
                 terms["directional"] = _mean(directional_distance(edited, source, target, frozen.neutral), asked)
             if weights.contrast:
-                terms["contrast"] = matching_loss(edited - source, target - frozen.neutral)
+                terms["contrast"] = matching_loss(edited - source, target - frozen.neutral, joined=self.training)
         if weights.reach or weights.keep:
             with torch.no_grad():
                 stood = frozen.scores(before)

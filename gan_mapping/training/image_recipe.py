@@ -194,9 +194,12 @@ class HeldOutFaces:
     def __call__(self) -> Check:
         sums: dict[str, float] = {}
         rows = sum(len(batch["picture"]) for batch in self.batches)
+        # Only the main process checks: its losses must not wait for the batches of others.
+        self.objective.eval()
         for batch in self.batches:
             for name, value in self.objective(batch).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch["picture"]) / rows
+        self.objective.train()
         return Check(sums, self._sheet() if self.sheets else {})
 
     def _sheet(self) -> dict[str, Tensor]:

@@ -83,6 +83,23 @@ def test_two_processes_train_what_one_does(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+def test_a_check_of_joined_losses_does_not_wait_for_the_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "vl_backbone" / "pretraining"))
+    from processes import run_group
+
+    run = {"steps": 1, "batch_size": 2, "check_every": 1, "log_every": 1}
+    losses = {"latent": 1.0, "caption": 0.1}
+    generator = write_generator(tmp_path / "tiny.safetensors")
+    recipe = write_recipe(tmp_path / "recipe.yaml", generator, run=run, reconstruction=losses, language="hdvila-mini")
+    out = tmp_path / "run"
+    run_group([*COMMAND[1:], "--config", str(recipe), "--out", str(out)], 2, timeout=1800)
+    assert [row["step"] for row in rows(out / "checks.jsonl")] == [0, 1]
+    assert rows(out / "checks.jsonl")[-1]["caption"] > 0
+
+
+@pytest.mark.slow
 def test_the_smoke_recipe_runs_every_loss_on_the_shipped_parts(tmp_path: Path) -> None:
     recipe = ROOT / "gan_mapping" / "training" / "images-smoke.yaml"
     finish(recipe, tmp_path / "run")

@@ -17,6 +17,14 @@ def test_the_first_of_a_pair_is_true() -> None:
     assert statements({}) == []
 
 
+def test_the_order_is_always_the_same() -> None:
+    """A run draws statements by their number, so a resumed one must find them in the same places."""
+    pairs = statements({"male": 0.0, "glasses": 1.0, "hat": 1.0, "smile": 0.0, "bangs": 1.0})
+    about = [one.split()[1] for one, _ in pairs if one.startswith(("a woman with ", "a person with "))]
+    assert list(dict.fromkeys(about)) == ["woman", "person"]
+    assert pairs == statements({"male": 0.0, "glasses": 1.0, "hat": 1.0, "smile": 0.0, "bangs": 1.0})
+
+
 def test_no_face_is_said_to_have_and_to_lack_the_same() -> None:
     for row in load_labels().values():
         pairs = set(statements(row))
