@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +15,10 @@ from apps.cli.common import (
     check_device_name,
     exit_codes,
     print_json,
-    progress_bar,
-    quiet_libraries,
     say,
 )
 from apps.cli.evaluate_clip import evaluate_clip
+from apps.cli.evaluate_shared import advancing, name_failures
 
 evaluate_app = typer.Typer(help="Measure trained models.", no_args_is_help=True)
 evaluate_app.command("edits")(evaluate_edits.edits)
@@ -49,7 +46,7 @@ def evaluate_retrieval(
     debug: DebugOption = False,
 ) -> None:
     """Text-to-video retrieval: R@1, R@5, R@10 and median rank, zero-shot or of a fine-tuned model."""
-    with exit_codes(debug), _advancing() as advance:
+    with exit_codes(debug), advancing("measuring") as advance:
         from vl_backbone.downstream.recipes import RetrievalConfig, measure_retrieval
         from vl_backbone.pretraining.yaml_config import load_yaml
 
@@ -63,7 +60,7 @@ def evaluate_retrieval(
                 f"{name.replace('_', ' ')}: R@1 {ranking.r1:.1f}  R@5 {ranking.r5:.1f}  R@10 {ranking.r10:.1f}  "
                 f"median rank {ranking.median_rank:g}  ({ranking.queries} queries, {result.videos} videos)"
             )
-        _name_failures(result.failed)
+        name_failures(result.failed)
 
 
 @evaluate_app.command("qa")
@@ -75,7 +72,7 @@ def evaluate_qa(
     debug: DebugOption = False,
 ) -> None:
     """Question answering and multiple choice: percent of questions answered rightly."""
-    with exit_codes(debug), _advancing() as advance:
+    with exit_codes(debug), advancing("measuring") as advance:
         from vl_backbone.downstream.recipes import QuestionConfig, measure_questions
         from vl_backbone.pretraining.yaml_config import load_yaml
 
@@ -84,15 +81,7 @@ def evaluate_qa(
             row = {"accuracy": result.accuracy, "questions": result.questions, "failed": list(result.failed)}
             print_json(row)
         say(f"accuracy {result.accuracy:.1f} % of {result.questions} questions")
-        _name_failures(result.failed)
-
-
-def _name_failures(failed: tuple[str, ...]) -> None:
-    """Inputs that could not be read are named, and the exit code says that there were some."""
-    for reason in failed:
-        say(f"Left out: {reason}", "yellow")
-    if failed:
-        raise typer.Exit(1)
+        name_failures(result.failed)
 
 
 def _device(name: str) -> str:
@@ -100,16 +89,3 @@ def _device(name: str) -> str:
 
     check_device_name(name)
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-
-
-@contextmanager
-def _advancing() -> Iterator[Callable[[int, int], None]]:
-    """A bar over the inputs."""
-    quiet_libraries()
-    with progress_bar() as bar:
-        task = bar.add_task("measuring", total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield advance

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,12 +19,11 @@ from apps.cli.common import (
     load_editor,
     output_folder,
     print_json,
-    progress_bar,
-    quiet_libraries,
     say,
     to_json,
     write_text,
 )
+from apps.cli.evaluate_shared import advancing, name_failures
 
 if TYPE_CHECKING:
     from gan_mapping.evaluation.edit_runs import MethodRun
@@ -70,7 +68,7 @@ def edits(
     debug: DebugOption = False,
 ) -> None:
     """Thirty sentences on held-out faces and photos: success, leakage, identity, baselines. Resumes."""
-    with exit_codes(debug), _advancing("editing") as advance:
+    with exit_codes(debug), advancing("editing") as advance:
         check_device_name(device)
         folder = output_folder(out)
         from gan_mapping.evaluation.edit_report import report_json, report_markdown
@@ -112,14 +110,20 @@ def reconstruction(
     debug: DebugOption = False,
 ) -> None:
     """How well faces are read back: identity, perceptual distance, PSNR, latent cosine. Resumes."""
-    with exit_codes(debug), _advancing("reading faces back") as advance:
+    with exit_codes(debug), advancing("reading faces back") as advance:
         check_device_name(device)
         folder = output_folder(out)
         from gan_mapping.evaluation.reconstruction import ReconstructionOptions, run_reconstruction
         from gan_mapping.evaluation.reconstruction_report import reconstruction_json, reconstruction_markdown
 
         options = ReconstructionOptions(
-            faces, refined_faces, tuple(photos or ()), refine, independent, tuple(mappers or ()), perceptual
+            faces,
+            tuple(photos or ()),
+            refine,
+            refined_faces=refined_faces,
+            independent=independent,
+            mappers=tuple(mappers or ()),
+            perceptual=perceptual,
         )
         runs, instruments = run_reconstruction(load_editor(preset, device), options, folder, advance)
         report = reconstruction_json(runs, instruments, options)
@@ -141,17 +145,18 @@ def sheet(
     debug: DebugOption = False,
 ) -> None:
     """A contact sheet of sentences in the paper's style, to look at. Resumes."""
-    with exit_codes(debug), _advancing("drawing faces") as advance:
+    with exit_codes(debug), advancing("drawing faces") as advance:
         check_device_name(device)
         folder = output_folder(out)
-        from gan_mapping.evaluation.sheet_runs import SheetOptions, run_sheet
+        from gan_mapping.evaluation.faces import FaceChoice
+        from gan_mapping.evaluation.sheet_runs import run_sheet
 
-        options = SheetOptions(faces, tuple(photos or ()), refine)
-        path, failed = run_sheet(load_editor(preset, device), options, folder, advance, text)
+        choice = FaceChoice(faces, tuple(photos or ()), refine)
+        path, failed = run_sheet(load_editor(preset, device), choice, folder, advance, text)
         if as_json:
             print_json({"sheet": str(path), "failed": failed})
         say(f"Wrote {path}.")
-        _name_failures(failed)
+        name_failures([f"{face}: {why}" for face, why in failed.items()])
 
 
 def _write_report(
@@ -163,24 +168,4 @@ def _write_report(
     if as_json:
         print_json(report)
     say(f"Wrote {path.with_suffix('.md')}.")
-    _name_failures({f"{run.method.name}, {face}": why for run in runs for face, why in run.failed.items()})
-
-
-def _name_failures(failed: dict[str, str]) -> None:
-    """Faces that could not be measured are named, and the exit code says that there were some."""
-    for face, reason in failed.items():
-        say(f"Left out: {face}: {reason}", "yellow")
-    if failed:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _advancing(what: str) -> Iterator[Callable[[int, int], None]]:
-    quiet_libraries()
-    with progress_bar() as bar:
-        task = bar.add_task(what, total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield advance
+    name_failures([f"{run.method.name}, {face}: {why}" for run in runs for face, why in run.failed.items()])

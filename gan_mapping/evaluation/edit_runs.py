@@ -9,38 +9,34 @@ from pathlib import Path
 from gan_mapping.editing import FaceEditor
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer, FacePlan
-from gan_mapping.evaluation.faces import FaceSource, held_out_faces, photo_faces, start_face
+from gan_mapping.evaluation.faces import FaceChoice, FaceSource, start_face
 from gan_mapping.evaluation.instruments import JUDGE_NETWORK, Instruments, load_instruments
 from gan_mapping.evaluation.judge import JUDGE_FILE
 from gan_mapping.evaluation.methods import Method, load_methods
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
-from gan_mapping.evaluation.sentences import SENTENCES_FILE, EditSentence, load_sentences
-from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from gan_mapping.evaluation.sentences import SENTENCES_FILE, EditSentence, SentenceFile, load_sentences
+from gan_mapping.evaluation.sheet import SHEET_FACES, draw_sheet, save_jpeg, save_strip
 from gan_mapping.mappers import OffsetMapper
 from vl_backbone.assets.files import sha256_of
 from vl_backbone.errors import InputError, UsageError
 from vl_backbone.factory import load_backbone
 
-SHEET_FACES = 8
 OPTIMISER_BACKBONE = "hdvila-mini"
 Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class EditOptions:
+class EditOptions(FaceChoice):
     """What is measured.
 
-    faces: held-out generated faces; photos: files and folders of real ones, refined over `refine` steps (None: the
-    preset's). strength_faces: on how many faces the other `strengths` are drawn too. boundary_faces: on how many the
-    InterFaceGAN baseline is run, at `boundary_steps` times its step. optimised_faces, optimised_sentences: pairs of
-    the slow baseline. mappers: further mapper files to compare. perceptual: as in load_instruments. sentences: what is
-    asked of every face.
+    strength_faces: on how many faces the other `strengths` are drawn too. boundary_faces: on how many the InterFaceGAN
+    baseline is run, at `boundary_steps` times its step. optimised_faces, optimised_sentences: pairs of the slow
+    baseline. mappers: further mapper files to compare. perceptual: as in load_instruments. sentences: the file of what
+    is asked of every face. Raises UsageError, and InputError for the sentences.
     """
 
     faces: int = 100
-    photos: tuple[Path, ...] = ()
-    refine: int | None = None
     strengths: tuple[float, ...] = (0.25, 0.5, 0.75)
     strength_faces: int = 12
     boundary_faces: int = 100
@@ -53,23 +49,20 @@ class EditOptions:
     sentences: Path = SENTENCES_FILE
 
     def __post_init__(self) -> None:
-        counts = (self.faces, self.strength_faces, self.boundary_faces, self.optimised_faces, self.optimised_sentences)
-        if min(*counts, self.refine or 0) < 0:
-            raise UsageError("The numbers of faces, sentences and steps must be 0 or more.")
-        if self.faces == 0 and not self.photos:
-            raise UsageError("There is nothing to measure: ask for --faces or --photos.")
+        super().__post_init__()
+        if min(self.strength_faces, self.boundary_faces, self.optimised_faces, self.optimised_sentences) < 0:
+            raise UsageError("The numbers of faces and sentences must be 0 or more.")
         if min(self.strengths + self.boundary_steps, default=1.0) <= 0:
             raise UsageError("Strengths and step sizes must be above 0.")
-        self.sources()
-
-    def sources(self) -> list[FaceSource]:
-        """The faces, generated ones first; UsageError for what is not there."""
-        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
+        load_sentences(self.sentences)
 
 
 @dataclass(frozen=True)
 class MethodRun:
-    """What was measured of one method: (face, is a photo, measure), faces that failed with the reason, intents read."""
+    """What was measured of one method.
+
+    measures: (face, is a photo, measure). failed: faces, with the reason. intents: what is read in every sentence.
+    """
 
     method: Method
     measures: list[tuple[str, bool, EditMeasure]]
@@ -79,27 +72,29 @@ class MethodRun:
 
 def run_edits(
     editor: FaceEditor, options: EditOptions, out: Path, advance: Advance = lambda done, total: None
-) -> tuple[list[MethodRun], list[EditSentence], Instruments]:
-    """Measures what is not in `out` yet and writes out/METHOD/*.json and the contact sheet of the first faces.
+) -> tuple[list[MethodRun], SentenceFile, Instruments]:
+    """Measures what is not in `out` yet; advance(done, total) counts edits at strength 1.
 
-    advance(done, total) counts edits at strength 1. Raises UsageError and WeightsError before any work.
+    Writes out/edits/METHOD/*.json and beside each folder METHOD.jpg, the contact sheet of the first faces. Raises
+    UsageError and WeightsError before any work.
     """
     sentences = load_sentences(options.sentences)
     sources = options.sources()
     methods = load_methods(editor, options.mappers)
     instruments = load_instruments(editor, options.perceptual)
-    total = len(sources) * len(sentences) * len(methods)
+    each = len(sources) * len(sentences.drawn)
     runs = []
     for i, method in enumerate(methods):
         boundary = optimiser = None
         if i == 0 and options.boundary_faces:
-            boundary = _boundary(method, sentences)
+            boundary = _boundary(method, sentences.drawn)
         if i == 0 and options.optimised_faces * options.optimised_sentences:
             backbone = load_backbone(OPTIMISER_BACKBONE, str(editor.device))
             optimiser = TextOptimiser(editor.generator, backbone, instruments.network)
-        measurer = EditMeasurer(method.editor, instruments, sentences, boundary, optimiser)
-        first = i * len(sources) * len(sentences)
-        runs.append(_run_method(method, measurer, sources, options, out / method.name, advance, first, total))
+        measurer = EditMeasurer(method.editor, instruments, sentences.drawn, boundary, optimiser)
+        run = MethodRun(method, [], {}, {text: intents_of(method, text) for text in sentences.texts})
+        _run_method(run, measurer, sources, options, out / "edits", advance, i * each, len(methods) * each)
+        runs.append(run)
     return runs, sentences, instruments
 
 
@@ -112,7 +107,7 @@ def _boundary(method: Method, sentences: Sequence[EditSentence]) -> OffsetMapper
 
 
 def _run_method(
-    method: Method,
+    run: MethodRun,
     measurer: EditMeasurer,
     sources: Sequence[FaceSource],
     options: EditOptions,
@@ -120,20 +115,21 @@ def _run_method(
     advance: Advance,
     first: int,
     total: int,
-) -> MethodRun:
-    records = FaceRecords(out)
-    run = MethodRun(method, [], {}, {s.text: intents_of(method, s.text) for s in measurer.sentences})
+) -> None:
+    """Fills `run`'s measures and failures."""
+    records = FaceRecords(out / run.method.name)
     strips: list[Path] = []
     for number, source in enumerate(sources):
         done = first + number * len(measurer.sentences)
         advance(done, total)
         plan = plan_face(source, number, measurer, options)
-        key = _key(source, plan, measurer, options)
+        refine = options.steps(measurer.editor, source)
+        key = record_key(source, plan, measurer, refine)
         record = records.read(source.name, key)
         if record is None:
             counted = iter(range(done + 1, total + 1))
             try:
-                face = start_face(method.editor, source, _refine(source, method, options))
+                face = start_face(measurer.editor, source, refine)
             except InputError as error:
                 run.failed[source.name] = str(error)
                 continue
@@ -148,8 +144,7 @@ def _run_method(
     advance(first + len(sources) * len(measurer.sentences), total)
     if strips:
         headings = ["as it is read back", *(s.text for s in measurer.sentences)]
-        save_jpeg(draw_sheet(strips, headings), out.parent / f"{out.name}.jpg")
-    return run
+        save_jpeg(draw_sheet(strips, headings), out / f"{run.method.name}.jpg")
 
 
 def plan_face(source: FaceSource, number: int, measurer: EditMeasurer, options: EditOptions) -> FacePlan:
@@ -174,20 +169,16 @@ def intents_of(method: Method, text: str) -> dict[str, float]:
     return {name: round(value, 2) for name, value in named if value}
 
 
-def _refine(source: FaceSource, method: Method, options: EditOptions) -> int:
-    """Generated faces lie in W already; photos get the refinement a user gets."""
-    if not source.real:
-        return 0
-    return method.editor.refine_steps if options.refine is None else options.refine
-
-
-def _key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, options: EditOptions) -> str:
+def record_key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, refine: int) -> str:
+    """Changes with everything that a face's record depends on; refine: the steps that this face is refined over."""
+    optimiser = measurer.optimiser if plan.optimised else None
     return fingerprint(
         {
             "source": source.fingerprint(),
             "plan": asdict(plan),
-            "refine": options.refine,
+            "refine": refine,
             "weights": measurer.editor.weights,
+            "optimiser": optimiser.backbone.weights if optimiser is not None else None,
             "judge": [sha256_of(JUDGE_FILE), JUDGE_NETWORK, measurer.instruments.perceptual_name],
             "sentences": [[s.text, s.targets, sorted(s.may)] for s in measurer.sentences],
             "device": measurer.editor.device.type,

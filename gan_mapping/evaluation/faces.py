@@ -101,6 +101,38 @@ def photo_faces(paths: Sequence[Path]) -> list[FaceSource]:
     return sources
 
 
+@dataclass(frozen=True)
+class FaceChoice:
+    """Which faces are taken, and how well photos are read back.
+
+    faces: held-out generated faces; photos: files and folders of real ones; refine: refinement steps (None: the
+    preset's). Raises UsageError for negative numbers, for no faces, and for what is not there.
+    """
+
+    faces: int
+    photos: tuple[Path, ...] = ()
+    refine: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.faces, self.refine or 0) < 0:
+            raise UsageError("The numbers of faces and steps must be 0 or more.")
+        if self.faces == 0 and not self.photos:
+            raise UsageError("There are no faces to work on: ask for --faces or --photos.")
+        self.sources()
+
+    def sources(self) -> list[FaceSource]:
+        """The faces, generated ones first; UsageError for what is not there."""
+        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
+
+    def refine_steps(self, editor: FaceEditor) -> int:
+        """The steps of a refinement by that editor."""
+        return editor.refine_steps if self.refine is None else self.refine
+
+    def steps(self, editor: FaceEditor, source: FaceSource) -> int:
+        """The steps before an edit: generated faces lie in W already, photos get the refinement a user gets."""
+        return self.refine_steps(editor) if source.real else 0
+
+
 def start_face(editor: FaceEditor, source: FaceSource, refine: int = 0) -> StartedFace:
     """Draws or loads the face and reads it back from its picture, over `refine` steps. InputError without a face."""
     photo, frame, truth = None, None, None

@@ -14,48 +14,39 @@ from torch import Tensor
 
 from gan_mapping.editing import FaceEditor
 from gan_mapping.evaluation.edits import distance, thumbnail
-from gan_mapping.evaluation.faces import FaceSource, StartedFace, held_out_faces, photo_faces, start_face
+from gan_mapping.evaluation.faces import FaceChoice, FaceSource, StartedFace, start_face
 from gan_mapping.evaluation.instruments import Instruments, load_instruments
 from gan_mapping.evaluation.measures import mean, perceptual_where, psnr
 from gan_mapping.evaluation.methods import Method, load_methods
 from gan_mapping.evaluation.records import FaceRecords, Json, fingerprint, number
-from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from gan_mapping.evaluation.sheet import SHEET_FACES, draw_sheet, save_jpeg, save_strip
 from gan_mapping.images import to_uint8
 from gan_mapping.training.vision import offset_cosine
 from vl_backbone.errors import InputError, UsageError
 
-SHEET_FACES = 8
 LINEAR, REFINED, INDEPENDENT = "linear", "refined", "refined, face network not in the loss"
 FIGURES = ("identity", "perceptual", "psnr", "cosine")
 
 
 @dataclass(frozen=True)
-class ReconstructionOptions:
+class ReconstructionOptions(FaceChoice):
     """What is measured.
 
-    faces: held-out generated faces, of which the first refined_faces are refined too; photos: files and folders, all
-    refined. refine: steps (None: the preset's). independent: refine once more without the face network in the loss,
-    so that it can judge. mappers: further mapper files. perceptual: as in load_instruments.
+    The first refined_faces of the generated faces are refined too, photos always are. independent: refine once more
+    without the face network in the loss, so that it can judge. mappers: further mapper files. perceptual: as in
+    load_instruments.
     """
 
     faces: int = 50
     refined_faces: int = 8
-    photos: tuple[Path, ...] = ()
-    refine: int | None = None
     independent: bool = True
     mappers: tuple[Path, ...] = ()
     perceptual: str | None = None
 
     def __post_init__(self) -> None:
-        if min(self.faces, self.refined_faces, self.refine or 0) < 0:
-            raise UsageError("The numbers of faces and steps must be 0 or more.")
-        if self.faces == 0 and not self.photos:
-            raise UsageError("There is nothing to measure: ask for --faces or --photos.")
-        self.sources()
-
-    def sources(self) -> list[FaceSource]:
-        """The faces, generated ones first; UsageError for what is not there."""
-        return [*held_out_faces(self.faces), *photo_faces(self.photos)]
+        super().__post_init__()
+        if self.refined_faces < 0:
+            raise UsageError("--refined-faces must be 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -88,17 +79,22 @@ def run_reconstruction(
     out: Path,
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[ReconstructionRun], Instruments]:
-    """Measures what is not in `out` yet; writes out/METHOD/*.json and a contact sheet. advance counts faces."""
+    """Measures what is not in `out` yet; advance(done, total) counts faces.
+
+    Writes out/reconstruction/METHOD/*.json and beside each folder METHOD.jpg, a contact sheet.
+    """
     sources = options.sources()
     methods = load_methods(editor, options.mappers)
     instruments = load_instruments(editor, options.perceptual)
+    folder = out / "reconstruction"
     runs = []
     for i, method in enumerate(methods):
-        run, records, strips = ReconstructionRun(method, [], {}), FaceRecords(out / method.name), []
+        run, records, strips = ReconstructionRun(method, [], {}), FaceRecords(folder / method.name), []
         for number_, source in enumerate(sources):
             advance(i * len(sources) + number_, len(sources) * len(methods))
             ways = _ways(source, number_, options)
-            key = _key(source, ways, method, instruments, options)
+            steps = options.refine_steps(method.editor)
+            key = _key(source, ways, method, instruments, steps)
             record = records.read(source.name, key)
             if record is None:
                 try:
@@ -106,7 +102,7 @@ def run_reconstruction(
                 except InputError as error:
                     run.failed[source.name] = str(error)
                     continue
-                found, strip = measure_ways(face, method.editor, instruments, ways, _steps(method, options))
+                found, strip = measure_ways(face, method.editor, instruments, ways, steps)
                 save_strip(records.picture(source.name), strip)
                 record = {"face": source.name, "ways": [asdict(m) for m in found]}
                 records.write(source.name, key, record)
@@ -120,7 +116,7 @@ def run_reconstruction(
             headings = ["the picture", LINEAR, REFINED, INDEPENDENT][:rows]
             # Photos come last and are what people look for: they get the sheet's last columns.
             shown = [path for path, count in strips if count == rows][-SHEET_FACES:]
-            save_jpeg(draw_sheet(shown, headings), out / f"{method.name}.jpg")
+            save_jpeg(draw_sheet(shown, headings), folder / f"{method.name}.jpg")
     return runs, instruments
 
 
@@ -174,17 +170,10 @@ def _ways(source: FaceSource, place: int, options: ReconstructionOptions) -> lis
     return [LINEAR, *[REFINED] * refined, *[INDEPENDENT] * (refined and options.independent)]
 
 
-def _steps(method: Method, options: ReconstructionOptions) -> int:
-    return method.editor.refine_steps if options.refine is None else options.refine
-
-
-def _key(
-    source: FaceSource, ways: list[str], method: Method, instruments: Instruments, options: ReconstructionOptions
-) -> str:
+def _key(source: FaceSource, ways: list[str], method: Method, instruments: Instruments, steps: int) -> str:
     weights = [method.editor.weights, instruments.perceptual_name, method.editor.device.type]
-    return fingerprint(
-        {"source": source.fingerprint(), "ways": ways, "steps": _steps(method, options), "weights": weights}
-    )
+    used = 0 if ways == [LINEAR] else steps
+    return fingerprint({"source": source.fingerprint(), "ways": ways, "steps": used, "weights": weights})
 
 
 def _from_json(row: Json) -> ReconstructionMeasure:

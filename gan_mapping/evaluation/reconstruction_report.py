@@ -15,6 +15,7 @@ from gan_mapping.evaluation.reconstruction import (
     summarise_ways,
 )
 from gan_mapping.evaluation.records import Json
+from gan_mapping.evaluation.tables import left_out, plain, rule
 
 DIGITS = {"identity": 3, "perceptual": 3, "psnr": 1, "cosine": 3}
 KINDS = ((False, "held-out generated"), (True, "real photos"))
@@ -43,7 +44,7 @@ def reconstruction_markdown(
     runs: Sequence[ReconstructionRun], instruments: Instruments, options: ReconstructionOptions
 ) -> str:
     """The report; docs/evaluation.md says what each number means."""
-    steps = ", ".join(sorted({str(_steps(run, options)) for run in runs}))
+    steps = ", ".join(sorted({str(options.refine_steps(run.method.editor)) for run in runs}))
     lines = [
         "# Reconstruction",
         "",
@@ -51,30 +52,22 @@ def reconstruction_markdown(
         "docs/evaluation.md.",
         "",
         "| mappers | backbone | faces | way | identity | perceptual | PSNR, dB | w cosine |",
-        "|---|---|---|---|---|---|---|---|",
+        rule(8),
     ]
     for run in runs:
         for real, kind in KINDS:
             for way, faces, figures in summarise_ways(run.measures, real):
                 start = f"| {run.method.name} | {run.method.editor.mappers.backbone} | {faces} {kind} | {way} |"
-                lines.append(start + "".join(f" {_plain(figures[name], DIGITS[name])} |" for name in FIGURES))
+                lines.append(start + "".join(f" {plain(figures[name], DIGITS[name])} |" for name in FIGURES))
     for run in runs:
         photos = [face for face, real, m in run.measures if real and m.way == LINEAR]
         if photos:
             lines += ["", f"## {run.method.name}: identity distance by photo", ""]
             ways = list(dict.fromkeys(m.way for _, real, m in run.measures if real))
-            lines += ["| photo |" + "".join(f" {way} |" for way in ways), "|---|" + "---|" * len(ways)]
+            lines += ["| photo |" + "".join(f" {way} |" for way in ways), rule(1 + len(ways))]
             for photo in photos:
                 found = {m.way: m.identity for face, _, m in run.measures if face == photo}
-                lines.append(f"| {photo} |" + "".join(f" {_plain(found.get(way, math.nan), 3)} |" for way in ways))
+                lines.append(f"| {photo} |" + "".join(f" {plain(found.get(way, math.nan), 3)} |" for way in ways))
         if run.failed:
-            lines += ["", "Left out: " + "; ".join(f"{face}: {why}" for face, why in run.failed.items())]
+            lines += ["", left_out(run.failed)]
     return "\n".join(lines) + "\n"
-
-
-def _steps(run: ReconstructionRun, options: ReconstructionOptions) -> int:
-    return run.method.editor.refine_steps if options.refine is None else options.refine
-
-
-def _plain(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,7 +14,7 @@ from vl_backbone.errors import InputError
 
 SENTENCES_FILE = Path(__file__).parent / "sentences.yaml"
 GROUPS = ("single", "composite", "removal")
-FIGURATIVE = "figurative"
+FIGURATIVE, NOTHING, SHEET = "figurative", "nothing", "sheet"
 # Whoever asks for these asks for another looking person: their identity distance says nothing about keeping one.
 CHANGES_PERSON = frozenset({"age", "child", "male", "pale", "dark_skin", "rosy", "asian"})
 
@@ -42,34 +43,74 @@ class EditSentence:
         return self.may | {name for name, _ in self.targets}
 
 
-def load_sentences(path: Path = SENTENCES_FILE, groups: Sequence[str] = GROUPS) -> list[EditSentence]:
-    """The sentences of those groups; InputError names the row that is wrong."""
-    sentences = []
+@dataclass(frozen=True)
+class SentenceFile:
+    """What a file of sentences holds.
+
+    drawn: asked of every face, by GROUPS. Read but not drawn: figurative, and nothing, which asks for no edit.
+    sheet: for the contact sheet.
+    """
+
+    drawn: tuple[EditSentence, ...]
+    figurative: tuple[EditSentence, ...]
+    nothing: tuple[str, ...]
+    sheet: tuple[str, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """Everything that is read."""
+        return [*(s.text for s in (*self.drawn, *self.figurative)), *self.nothing]
+
+
+def load_sentences(path: Path = SENTENCES_FILE) -> SentenceFile:
+    """The sentences of a YAML file of lists by group; InputError names the row or group that is wrong.
+
+    GROUPS and FIGURATIVE hold rows with `text`, `want` and `may`, NOTHING rows with `text`, SHEET plain sentences.
+    At least one of GROUPS must hold something.
+    """
     loaded = _read(path)
-    for group in groups:
-        for row in loaded.get(group, []):
-            try:
-                targets = tuple((word[1:], {"+": 1, "-": -1}[word[0]]) for word in row["want"].split())
-                sentence = EditSentence(row["text"], group, targets, frozenset(row["may"].split()))
-            except (KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path.name}: {group} holds a row that cannot be read: {row!r} ({error}).") from None
-            strange = sorted(sentence.mentioned - set(ATTRIBUTES))
-            if strange or not targets:
-                raise InputError(f"{path.name}: {sentence.text!r} names {', '.join(strange) or 'no target'}.")
-            sentences.append(sentence)
-    return sentences
+    drawn = [_sentence(row, group, path) for group in GROUPS for row in loaded.get(group, [])]
+    if not drawn:
+        raise InputError(f"{path.name} holds no sentence to draw; add some to {', '.join(GROUPS)}.")
+    figurative = [_sentence(row, FIGURATIVE, path) for row in loaded.get(FIGURATIVE, [])]
+    nothing = [_text(row, NOTHING, path) for row in loaded.get(NOTHING, [])]
+    sheet = [_text({"text": text}, SHEET, path) for text in loaded.get(SHEET, [])]
+    return SentenceFile(tuple(drawn), tuple(figurative), tuple(nothing), tuple(sheet))
 
 
-def sheet_sentences(path: Path = SENTENCES_FILE) -> list[str]:
-    """The sentences of the contact sheet."""
-    return [str(text) for text in _read(path).get("sheet", [])]
+def _sentence(row: Any, group: str, path: Path) -> EditSentence:
+    text = _text(row, group, path, also=("want", "may"))
+    try:
+        targets = tuple((word[1:], {"+": 1, "-": -1}[word[0]]) for word in row["want"].split())
+        sentence = EditSentence(text, group, targets, frozenset(row["may"].split()))
+    except (KeyError, AttributeError):
+        raise InputError(
+            f"{path.name}: {text!r} needs want (attributes with + or -) and may (attributes), both as text."
+        ) from None
+    strange = sorted(sentence.mentioned - set(ATTRIBUTES))
+    if strange or not targets:
+        raise InputError(f"{path.name}: {text!r} names {', '.join(strange) or 'no target'}.")
+    return sentence
 
 
-def _read(path: Path) -> dict[str, list[dict[str, str]]]:
+def _text(row: Any, group: str, path: Path, also: Sequence[str] = ()) -> str:
+    """The row's sentence, when the row holds that, and `also`, and nothing else."""
+    text = row.get("text") if isinstance(row, dict) else None
+    if not isinstance(text, str) or not text.strip() or not set(row) <= {"text", *also}:
+        fields = ", ".join(("text", *also))
+        raise InputError(f"{path.name}: {group} holds a row that cannot be read: {row!r}; it takes {fields}.")
+    return text
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"The sentences {path} cannot be read: {error}.") from None
+    groups = (*GROUPS, FIGURATIVE, NOTHING, SHEET)
     if not isinstance(loaded, dict) or not all(isinstance(rows, list) for rows in loaded.values()):
-        raise InputError(f"{path.name} must hold lists by group: {', '.join(GROUPS)}, sheet.")
+        raise InputError(f"{path.name} must hold lists by group: {', '.join(groups)}.")
+    unknown = [str(group) for group in loaded if group not in groups]
+    if unknown:
+        raise InputError(f"{path.name}: unknown groups: {', '.join(unknown)}; there are {', '.join(groups)}.")
     return loaded

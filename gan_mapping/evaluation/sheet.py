@@ -14,6 +14,7 @@ from vl_backbone.assets.files import write_atomically
 
 PAPER, INK = (250, 249, 247), (38, 36, 33)
 GAP, HEADING = 4, 22
+SHEET_FACES = 8  # on the sheet of a measurement
 
 
 def save_strip(path: Path, strip: np.ndarray) -> None:

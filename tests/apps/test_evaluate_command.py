@@ -18,6 +18,13 @@ def test_bad_requests_are_sentences(launch: Launch, tmp_path: Path, what: str, o
     assert value in done.stderr and done.stdout == ""
 
 
+def test_a_misspelt_group_of_sentences_is_named(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("singles: [{text: a, want: +smile, may: ''}]")
+    done = launch("evaluate", "edits", "--out", "out", "--sentences", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "mine.yaml" in done.stderr and "singles" in done.stderr and done.stdout == ""
+
+
 @pytest.mark.slow
 def test_one_face_is_measured_and_resumed(launch: Launch, tmp_path: Path) -> None:
     few = ["--faces", "1", "--strength-faces", "0", "--boundary-faces", "0", "--optimised-faces", "0", "--json"]
@@ -25,6 +32,7 @@ def test_one_face_is_measured_and_resumed(launch: Launch, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     report = json_rows(done.stdout)[0]
     assert report["methods"][0]["generated"][-1]["pairs"] == 30
-    assert (tmp_path / "out" / "mini.jpg").stat().st_size < 350_000
+    assert (tmp_path / "out" / "edits" / "mini.jpg").stat().st_size < 350_000
+    assert report["methods"][0]["nothing"]["sentences"] == 10
     again = launch("evaluate", "edits", "--out", "out", *few, cwd=tmp_path)
     assert json_rows(again.stdout)[0] == report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,32 +19,66 @@ from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS
 from fdvd.instructions import load_heldout, sample, telegrams
 from gan_mapping import load_generator
 from gan_mapping.evaluation.boundaries import fit_boundaries
-from gan_mapping.evaluation.faces import held_out_faces, photo_faces
+from gan_mapping.evaluation.faces import FaceChoice, held_out_faces, photo_faces
 from gan_mapping.evaluation.measures import at_equal, outside_pixels_changed, perceptual_where, psnr, spearman
 from gan_mapping.evaluation.regions import REGION_OF, edited_region
-from gan_mapping.evaluation.sentences import FIGURATIVE, load_sentences, sheet_sentences
+from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
 from vl_backbone.errors import InputError, UsageError
 
 
 def test_thirty_sentences_that_training_never_saw() -> None:
-    sentences = load_sentences()
+    shipped = load_sentences()
+    sentences = shipped.drawn
     assert Counter(s.group for s in sentences) == {"single": 10, "composite": 10, "removal": 10}
     assert {len(s.targets) for s in sentences if s.group == "composite"} == {2, 3}
     assert all(len(s.targets) == 1 for s in sentences if s.group != "composite")
-    assert len(sheet_sentences()) == 12
+    assert len(shipped.sheet) == 12 and len(shipped.nothing) == 10
     seen = {row.text for row in [*sample(1, 40_000), *telegrams(), *load_heldout()]}
     plain = {text.lower().rstrip(".!?") for text in seen}
-    asked = [*sentences, *load_sentences(groups=(FIGURATIVE,))]
-    assert [s.text for s in asked if s.text.lower().rstrip(".!?") in plain] == []
+    assert [text for text in shipped.texts if text.lower().rstrip(".!?") in plain] == []
 
 
-def test_bad_sentence_files_are_named(tmp_path: Path) -> None:
+GOOD = "single: [{text: a, want: +smile, may: teeth}]\n"
+
+
+def test_a_sentence_file_may_have_any_of_the_groups(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    for text in ("single: [{text: a, want: +wings, may: ''}]", "single: [{text: a, may: ''}]", "[1]", "single: ["):
-        path.write_text(text)
-        with pytest.raises(InputError, match=r"mine\.yaml"):
-            load_sentences(path)
+    path.write_text(GOOD)
+    alone = load_sentences(path)
+    assert [s.text for s in alone.drawn] == alone.texts == ["a"]
+    path.write_text(GOOD + "figurative: [{text: b, want: -hat, may: ''}]\nnothing: [{text: c}]\nsheet: [d]\n")
+    whole = load_sentences(path)
+    assert whole.drawn == alone.drawn and whole.texts == ["a", "b", "c"] and whole.sheet == ("d",)
+    assert whole.figurative[0].targets == (("hat", -1),) and whole.nothing == ("c",)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("single: [{text: a, want: +wings, may: ''}]", "wings"),
+        ("single: [{text: a, want: '', may: ''}]", "no target"),
+        ("single: [{text: a, want: smile, may: ''}]", "want"),
+        ("single: [{text: a, may: ''}]", "want"),
+        ("single: [{text: 3, want: +smile, may: ''}]", "3"),
+        ("single: [a]", "'a'"),
+        ("single: [{text: a, want: +smile, may: '', group: b}]", "group"),
+        ("[1]", "lists by group"),
+        ("single: a", "lists by group"),
+        ("single: [", "read"),
+        (GOOD + "removals: []", "removals"),  # a group's name misspelt
+        (GOOD + "nothing: [{text: a, want: +smile}]", "nothing"),
+        (GOOD + "figurative: [{text: b}]", "want"),
+        (GOOD + "sheet: [{text: b}]", "sheet"),
+        ("{}", "no sentence"),
+        ("single: []\nnothing: [{text: a}]", "no sentence"),
+    ],
+)
+def test_bad_sentence_files_are_named(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"mine\.yaml.*{named}"):
+        load_sentences(path)
 
 
 def test_every_attribute_has_a_place() -> None:
@@ -71,6 +106,18 @@ def test_photos_are_found_and_named(tmp_path: Path) -> None:
     assert [source.name for source in sources] == ["a", "a-2"]
     with pytest.raises(UsageError, match="nowhere"):
         photo_faces([tmp_path / "nowhere"])
+
+
+def test_only_photos_are_refined_before_an_edit(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    editor = SimpleNamespace(refine_steps=7)
+    for refine, expected in ((None, [0, 0, 7]), (3, [0, 0, 3]), (0, [0, 0, 0])):
+        choice = FaceChoice(2, (tmp_path,), refine)
+        assert [choice.steps(editor, source) for source in choice.sources()] == expected  # type: ignore[arg-type]
+        assert choice.refine_steps(editor) == expected[-1]  # type: ignore[arg-type]
+    for wrong in ((0,), (-1,), (401,), (1, (), -1), (1, (tmp_path / "b.png",))):
+        with pytest.raises(UsageError):
+            FaceChoice(*wrong)
 
 
 def test_measures() -> None:

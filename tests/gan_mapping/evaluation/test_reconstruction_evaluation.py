@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from blocks_editor import tiny_editor
 from PIL import Image
 
 from gan_mapping.checkpoint import WEIGHTS_DIR
-from gan_mapping.evaluation.faces import StartedFace, held_out_faces
+from gan_mapping.evaluation.faces import FaceChoice, StartedFace, held_out_faces
 from gan_mapping.evaluation.instruments import load_instruments
 from gan_mapping.evaluation.methods import with_mappers
 from gan_mapping.evaluation.reconstruction import (
@@ -23,10 +24,10 @@ from gan_mapping.evaluation.reconstruction import (
     summarise_ways,
 )
 from gan_mapping.evaluation.reconstruction_report import reconstruction_json, reconstruction_markdown
-from gan_mapping.evaluation.records import to_json
-from gan_mapping.evaluation.sheet_runs import SheetOptions, run_sheet
+from gan_mapping.evaluation.sheet_runs import run_sheet
 from gan_mapping.images import to_uint8
 from vl_backbone.errors import InputError, UsageError, WeightsError
+from vl_backbone.strict_json import to_json
 
 
 def test_a_perfect_answer_measures_as_perfect() -> None:
@@ -40,7 +41,7 @@ def test_a_perfect_answer_measures_as_perfect() -> None:
 
 
 def test_ways_resume_and_refinement_settings_survive(tmp_path: Path) -> None:
-    editor, chosen = tiny_editor(), ReconstructionOptions(2, 1, refine=2)
+    editor, chosen = tiny_editor(), ReconstructionOptions(2, refined_faces=1, refine=2)
     config = editor.refiner.config
     runs, instruments = run_reconstruction(editor, chosen, tmp_path)
     assert editor.refiner.config == config
@@ -53,20 +54,22 @@ def test_ways_resume_and_refinement_settings_survive(tmp_path: Path) -> None:
     assert editor.generator.drawn == drawn  # type: ignore[attr-defined]
     assert json.loads(to_json(reconstruction_json(*again, chosen))) == report
     assert "2 held-out generated" in reconstruction_markdown(runs, instruments, chosen)
-    assert Image.open(tmp_path / "mini.jpg").height > 4 * 128
-    for wrong in ({"faces": 0}, {"faces": 1, "refine": -1}):
+    assert Image.open(tmp_path / "reconstruction" / "mini.jpg").height > 4 * 128
+    run_reconstruction(editor, replace(chosen, refined_faces=0, refine=5), tmp_path)
+    drawn = editor.generator.drawn  # type: ignore[attr-defined]
+    run_reconstruction(editor, replace(chosen, refined_faces=0, refine=6), tmp_path)
+    assert editor.generator.drawn == drawn  # type: ignore[attr-defined]  # nothing was refined anyway
+    for wrong in ({"faces": 0}, {"faces": 1, "refine": -1}, {"refined_faces": -1}):
         with pytest.raises(UsageError):
             ReconstructionOptions(**wrong)
 
 
 def test_sheets_have_a_row_per_sentence_and_name_photos_without_a_face(tmp_path: Path) -> None:
     Image.new("RGB", (90, 90)).save(tmp_path / "black.png")
-    path, failed = run_sheet(tiny_editor(), SheetOptions(2, (tmp_path / "black.png",)), tmp_path, sentences=["a", "b"])
+    path, failed = run_sheet(tiny_editor(), FaceChoice(2, (tmp_path / "black.png",)), tmp_path, sentences=["a", "b"])
     assert list(failed) == ["black"] and Image.open(path).height > 4 * 128
     with pytest.raises(InputError, match="black"):
-        run_sheet(tiny_editor(), SheetOptions(0, (tmp_path / "black.png",)), tmp_path)
-    with pytest.raises(UsageError):
-        SheetOptions(0)
+        run_sheet(tiny_editor(), FaceChoice(0, (tmp_path / "black.png",)), tmp_path)
 
 
 def test_mappers_of_another_generator_are_refused() -> None:
