@@ -41,7 +41,7 @@ def _smoothstep(x: Tensor) -> Tensor:
     return x * x * (3.0 - 2.0 * x)
 
 
-def _blur(x: Tensor, sigma: float) -> Tensor:
+def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of [1, C, H, W], edges repeated."""
     radius = max(1, round(3 * sigma))
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
@@ -100,12 +100,12 @@ def change_amount(difference: Tensor, mismatch: Tensor) -> Tensor:
 
     def region(levels: Tensor) -> Tensor:
         low = F.avg_pool2d(levels, step, ceil_mode=True)
-        low = _blur(low, max(0.5, _CHANGE_BLUR * size / step))
+        low = gaussian_blur(low, max(0.5, _CHANGE_BLUR * size / step))
         return _smoothstep((low - _LIGHT_CHANGE) / (_STRONG_CHANGE - _LIGHT_CHANGE))
 
     strong = region(strongest)
     amid = F.avg_pool2d(strong, 4, ceil_mode=True)
-    amid = _smoothstep((_blur(amid, max(0.5, _AMID_BLUR * size / step / 4)) - 0.15) / 0.25)
+    amid = _smoothstep((gaussian_blur(amid, max(0.5, _AMID_BLUR * size / step / 4)) - 0.15) / 0.25)
     amid = F.interpolate(amid, strong.shape[2:], mode="bilinear")
     missed = region(mismatch.abs().amax(dim=1, keepdim=True))
     low = torch.maximum(strong, amid * missed)
@@ -131,7 +131,7 @@ def match_light(reconstruction: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
     gain = (bright * (ratio / bright).sqrt()).clamp(*_GAIN)
     rest = target - gain * small
     trust = 1 / (1 + (rest.abs().amax(1, keepdim=True) / _TRUSTED) ** 4)
-    field = _blur(rest * trust, _FIELD_BLUR) / (_blur(trust, _FIELD_BLUR) + 0.05)
+    field = gaussian_blur(rest * trust, _FIELD_BLUR) / (gaussian_blur(trust, _FIELD_BLUR) + 0.05)
     return gain, F.interpolate(field, (size, size), mode="bilinear")
 
 
@@ -173,18 +173,21 @@ def crop_layer(
     reconstruction: NDArray[np.uint8] | NDArray[np.floating],
     edited: NDArray[np.uint8] | NDArray[np.floating],
     blend: Blend,
+    region: Tensor | None = None,
 ) -> NDArray[np.float32]:
     """The edit as a layer over the photo: float32 [S, S, 4], all zero where nothing changes.
 
-    All pictures [S, S, 3] RGB in 0..255. With `add` the first three channels (levels) and `cover` the last
-    one (0..1), the edited photo is photo * (1 - cover) + add. Kept apart until both are in photo pixels:
-    there `cover` removes what it covers exactly, with no ghost of texture that the crop had blurred.
+    All pictures [S, S, 3] RGB in 0..255. region: see `paste`. With `add` the first three channels (levels) and
+    `cover` the last one (0..1), the edited photo is photo * (1 - cover) + add. Kept apart until both are in photo
+    pixels: there `cover` removes what it covers exactly, with no ghost of texture that the crop had blurred.
     """
     before, after = _tensor(reconstruction), _tensor(edited)
     difference = after - before
     render = after.mul_(blend.gain).add_(blend.field)
     layer = torch.cat([difference.addcmul_(blend.alpha, render.sub_(difference)), blend.alpha], dim=1)
     layer *= paste_mask(after.shape[-1])
+    if region is not None:
+        layer *= region
     return layer[0].permute(1, 2, 0).numpy()
 
 
@@ -194,21 +197,23 @@ def paste(
     reconstruction: NDArray[np.uint8] | NDArray[np.floating],
     edited: NDArray[np.uint8] | NDArray[np.floating],
     blend: Blend | None = None,
+    region: Tensor | None = None,
 ) -> Picture:
     """The photo with the edited face: uint8 [H, W, 3] RGB, a new array.
 
     photo_rgb: uint8 [H, W, 3]. reconstruction, edited: [S, S, 3] RGB in 0..255, S = frame.size: the renders
     of the face's latent before and after the edit. blend: light and extent, when the caller knows them better than
-    this one picture does (a video steadies them over time); None: measured here.
+    this one picture does (a video steadies them over time); None: measured here. region: [1, 1, S, S] in 0..1, how far
+    the edit may show; None: everywhere.
 
     Untouched bit for bit: everything outside the mask (see `paste_mask`) and everything where the renders
     agree. Lightly changed places get the difference added and keep the photo's own texture; strongly changed
     ones show the edited render, matched to the photo's light.
     """
     blend = blend or measure_blend(frame.crop(photo_rgb), reconstruction, edited)
-    x0, y0, layer = frame.warp_back(crop_layer(reconstruction, edited, blend))
+    x0, y0, layer = frame.warp_back(crop_layer(reconstruction, edited, blend, region))
     result = photo_rgb.copy()
-    region = result[y0 : y0 + layer.shape[0], x0 : x0 + layer.shape[1]]
-    values = region * (1 - layer[..., 3:]) + layer[..., :3]
-    region[...] = np.clip(np.floor(values + 0.5), 0, 255)
+    target = result[y0 : y0 + layer.shape[0], x0 : x0 + layer.shape[1]]
+    values = target * (1 - layer[..., 3:]) + layer[..., :3]
+    target[...] = np.clip(np.floor(values + 0.5), 0, 255)
     return result

@@ -38,6 +38,11 @@ class Mappers:
         intents: Tensor = self.text(tokens, without_closing_token(attention_mask))
         return intents
 
+    def named(self, intents: Tensor) -> dict[str, float]:
+        """The attributes that one sentence's intents [1, A] name, for people and reports: three decimals."""
+        values = zip(self.attributes, intents[0].tolist(), strict=True)
+        return {name: round(value, 3) for name, value in values if value}
+
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""
         for module in (self.vision, self.text, self.offset):

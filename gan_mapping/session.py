@@ -13,6 +13,7 @@ from torch import Tensor
 from fdvd.alignment import FaceFrame
 from fdvd.pasting import paste
 from gan_mapping.images import to_uint8
+from gan_mapping.regions import paste_region
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import EditedFace, EditResult, StageTimer
 from vl_backbone.errors import InputError
@@ -90,6 +91,8 @@ class EditSession:
         with timer.stage("map_text"):
             intents, moves = self._wish(text, shifts)
         warnings = [NO_INTENT_WARNING] if text.strip() and not bool(intents.any()) else []
+        shifted = {name for name, value in (shifts or {}).items() if value}
+        named = editor.mappers.named(intents)
         rgb = self.image
         faces = []
         for face in self.faces:
@@ -100,14 +103,13 @@ class EditSession:
                 moved = bool(offset.any())
                 edited = to_uint8(editor.generator.render(ws_edited))[0] if moved else face.reconstruction
             with timer.stage("paste"):
-                rgb = paste(rgb, face.frame, face.reconstruction, edited)
+                region = paste_region(named.keys() | shifted, face.frame.size)
+                rgb = paste(rgb, face.frame, face.reconstruction, edited, region=region)
             with timer.stage("identity"):
                 identity = self._identity(face, edited)
             faces.append(
                 EditedFace(face.index, face.frame, face.reconstruction, edited, face.ws[0], ws_edited[0], identity)
             )
-        attributes = zip(editor.mappers.attributes, intents[0], strict=True)
-        named = {name: round(float(value), 3) for name, value in attributes if value}
         return EditResult(rgb, faces, named, timer.seconds, warnings)
 
     def renders(

@@ -175,8 +175,7 @@ def _edit(job: Job, editor: FaceEditor, network: str) -> None:
 def _generate(job: Job, editor: FaceEditor, _: str) -> None:
     row = job.row
     started = time.perf_counter()
-    named = zip(editor.mappers.attributes, editor.read(row.text)[0].tolist(), strict=True)
-    job.report["intents"] = {name: round(value, 3) for name, value in named if value}
+    job.report["intents"] = editor.mappers.named(editor.read(row.text))
     if not job.report["intents"]:
         job.report["warnings"].append(NO_INTENT_WARNING)
     for number, face in enumerate(editor.generate(row.text, row.n, row.seed), start=1):

@@ -62,8 +62,7 @@ def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json
     from gan_mapping.requests import NO_INTENT_WARNING
 
     failed = 0
-    named = zip(editor.mappers.attributes, editor.read(empty["text"])[0].tolist(), strict=True)
-    intents = {name: round(value, 3) for name, value in named if value}
+    intents = editor.mappers.named(editor.read(empty["text"]))
     warnings = [] if intents else [NO_INTENT_WARNING]
     if not as_json:
         common.say(f"Understood: {common.understood(intents)}")

@@ -45,23 +45,17 @@ def resolve_clip(
     editor: FaceEditor, source: Path, info: VideoInfo, out: Path, settings: SuperresSettings, bar: Progress
 ) -> dict[str, Any]:
     """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
-    import torch
-
     from apps.cli.rows import describe_frame
     from fdvd.video import VideoWriter, read_frames
     from gan_mapping.images import to_uint8
-    from gan_mapping.requests import NO_INTENT_WARNING
     from gan_mapping.superres.clips import ClipResolver
-    from gan_mapping.superres.faces import low_resolution_face, resolver_of
+    from gan_mapping.superres.faces import low_resolution_face, resolver_of, wish_of
     from gan_mapping.superres.pixels import as_pixels
     from gan_mapping.superres.results import INVENTED_WARNING
 
     resolver, notes = resolver_of(editor)
-    warnings = [INVENTED_WARNING, *info.warnings, *notes]
-    text = settings.text
-    intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
-    if text and not bool(intents.any()):
-        warnings.append(NO_INTENT_WARNING)
+    intents, unread = wish_of(editor, settings.text)
+    warnings = [INVENTED_WARNING, *info.warnings, *notes, *unread]
     clip = ClipResolver(resolver, intents, settings.strength)
     errors: list[float] = []
     side = editor.generator.resolution
@@ -73,10 +67,9 @@ def resolve_clip(
             writer.write(to_uint8(answer.image / 127.5 - 1)[0], frame.pts)
             errors.append(answer.error)
             bar.update(task, advance=1)
-    named = zip(editor.mappers.attributes, intents[0].tolist(), strict=True)
     mean = sum(errors) / len(errors)
     return {
-        "intents": {name: round(value, 3) for name, value in named if value},
+        "intents": editor.mappers.named(intents),
         "faces": [{"index": 0, **describe_frame(where), "pixels": len(picture)}],
         "frames": len(errors),
         "shots": clip.shots,

@@ -155,13 +155,12 @@ class _Job:
             end = Fraction(PREVIEW_SECONDS) if self.settings.preview else None
             audio = join_pieces(work.pieces(), out, self.info, audio_end=end)
         work.remove()
-        attributes = zip(self.editor.mappers.attributes, intents[0].tolist(), strict=True)
         self.timer.seconds["total"] = time.perf_counter() - start
         return ClipResult(
             plan,
             [float(pts * self.info.time_base) for pts in self.pts],
             audio,
-            {name: round(value, 3) for name, value in attributes if value},
+            self.editor.mappers.named(intents),
             resumed,
             self.timer.seconds,
             [*self.info.warnings, *self._early_end()] + ([] if bool(intents.any()) else [NO_INTENT_WARNING]),

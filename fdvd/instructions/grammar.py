@@ -36,7 +36,19 @@ _STYLE_CUM = tuple(itertools.accumulate((0.2, 0.34, 0.14, 0.15, 0.11, 0.06)))
 _COUNT_CUM = tuple(itertools.accumulate((0.52, 0.27, 0.14, 0.07)))
 _COMMON = frozenset({"male", "age", "smile", "glasses", "beard", "hat", "long_hair", "bald", "sunglasses"})
 _COMBO: Bucket = ("hair_combination", 1)
-_HEADS = ("person", "face", "person", "human", "somebody", "someone", "woman", "woman", "man", "man", "portrait of a person")
+_HEADS = (
+    "person",
+    "face",
+    "person",
+    "human",
+    "somebody",
+    "someone",
+    "woman",
+    "woman",
+    "man",
+    "man",
+    "portrait of a person",
+)
 _PAIRS = (
     "{} together with {}",
     "{} goes well with {}",

@@ -18,10 +18,10 @@ from gan_mapping.evaluation.instruments import Instruments, Look
 from gan_mapping.evaluation.measures import mean, outside_pixels_changed, perceptual_where, spearman
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import Json, number
-from gan_mapping.evaluation.regions import edited_region
 from gan_mapping.evaluation.sentences import EditSentence
 from gan_mapping.images import to_uint8
 from gan_mapping.mappers import OffsetMapper
+from gan_mapping.regions import edited_region, paste_region
 
 SMALL = 128  # side of the contact sheet's pictures
 
@@ -167,7 +167,8 @@ class EditMeasurer:
     ) -> tuple[EditMeasure, np.ndarray]:
         reading = Reading.of(sentence, self.instruments)
         start = time.perf_counter()
-        offset = self.editor.mappers.offset(face.ws, self.editor.read(sentence.text))
+        intents = self.editor.read(sentence.text)
+        offset = self.editor.mappers.offset(face.ws, intents)
         picture = self._draw(face.ws + offset)
         seconds = time.perf_counter() - start
         after = self.instruments.look(picture)
@@ -176,7 +177,7 @@ class EditMeasurer:
         optimised, optimised_seconds = self._optimised(face, before, reading, plan)
         names = self.instruments.judge.attributes
         region = edited_region((name for name, _ in sentence.targets), len(picture))
-        photo_to_edit, photo_to_paste, outside_pixels = self._on_photo(face, picture, after)
+        photo_to_edit, photo_to_paste, outside_pixels = self._on_photo(face, picture, after, intents)
         measure = EditMeasure(
             sentence.text,
             held.tolist(),
@@ -241,11 +242,14 @@ class EditMeasurer:
             start = time.perf_counter()
         return tuple(attempts), seconds
 
-    def _on_photo(self, face: StartedFace, picture: np.ndarray, after: Look) -> tuple[float, float, int]:
+    def _on_photo(
+        self, face: StartedFace, picture: np.ndarray, after: Look, intents: Tensor
+    ) -> tuple[float, float, int]:
         """Distances from the photo, and what was changed where nothing may change."""
         if face.photo is None or face.frame is None:
             return math.nan, math.nan, -1
-        pasted = paste(face.photo, face.frame, face.reconstruction, picture)
+        region = paste_region(self.editor.mappers.named(intents), face.frame.size)
+        pasted = paste(face.photo, face.frame, face.reconstruction, picture, region=region)
         # Any pixel the mask can reach: warped with the same kernel, so even a trace counts as inside.
         mask = paste_mask(face.frame.size)[0, 0, :, :, None].numpy()
         patch = face.frame.warp_back(np.ascontiguousarray(mask, dtype=np.float32))

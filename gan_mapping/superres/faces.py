@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from gan_mapping.images import to_uint8
@@ -67,6 +68,14 @@ def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tup
     return SuperResolver(editor.generator, start, editor.mappers, config), notes
 
 
+def wish_of(editor: FaceEditor, text: str | None) -> tuple[Tensor, list[str]]:
+    """Intents [1, A] of a sentence (all zero without one), and notes for the user."""
+    if not text:
+        return torch.zeros(1, len(editor.mappers.attributes), device=editor.device), []
+    intents = editor.read(text)
+    return intents, [] if bool(intents.any()) else [NO_INTENT_WARNING]
+
+
 def super_resolve(
     editor: FaceEditor,
     image: np.ndarray,
@@ -93,9 +102,8 @@ def super_resolve(
     resolver, notes = resolver_of(editor, config)
     warnings += notes
     with timer.stage("map_text"):
-        intents = editor.read(text) if text else torch.zeros(1, len(editor.mappers.attributes), device=editor.device)
-    if text and not bool(intents.any()):
-        warnings.append(NO_INTENT_WARNING)
+        intents, notes = wish_of(editor, text)
+    warnings += notes
     pixels = as_pixels(picture, editor.device)
     count = resolver.pixel_mapper.open_directions(pixels.shape[-1]).shape[1]
     answers = []
@@ -105,9 +113,7 @@ def super_resolve(
             source = np.random.default_rng([seed, index])
             noise = torch.from_numpy(source.standard_normal(count).astype(np.float32)).to(editor.device)
             answers.append(_answer(resolver.resolve(pixels, intents, strength, noise if index else None)))
-    named = zip(editor.mappers.attributes, intents[0].tolist(), strict=True)
-    understood = {name: round(value, 3) for name, value in named if value}
-    return SuperResolution(frame, picture, answers, understood, timer.seconds, warnings)
+    return SuperResolution(frame, picture, answers, editor.mappers.named(intents), timer.seconds, warnings)
 
 
 def _answer(found: Resolved) -> ResolvedFace:

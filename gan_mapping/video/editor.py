@@ -131,7 +131,10 @@ class ClipEditor:
         """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
         offset = self.editor.mappers.offset
-        return {number: FaceEdit(anchor, strength * offset(anchor.ws, intents)) for number, anchor in anchors.items()}
+        named = frozenset(self.editor.mappers.named(intents))
+        return {
+            number: FaceEdit(anchor, strength * offset(anchor.ws, intents), named) for number, anchor in anchors.items()
+        }
 
     def render(
         self, plan: ClipPlan, edits: Mapping[int, FaceEdit], frames: Iterable[Picture], start: int = 0

@@ -15,6 +15,7 @@ from torch import Tensor
 from fdvd.alignment import FaceFrame
 from fdvd.pasting import Blend, measure_blend, paste
 from gan_mapping.images import to_uint8
+from gan_mapping.regions import paste_region
 from gan_mapping.video.anchors import Anchor
 from gan_mapping.video.lowpass import Sample, lowpass
 from gan_mapping.video.plan import FaceRun
@@ -40,10 +41,14 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class FaceEdit:
-    """What happens to the face of a run: its identity and the wish, offset [1, num_ws, w_dim], at full presence."""
+    """What happens to the face of a run: its identity and the wish, offset [1, num_ws, w_dim], at full presence.
+
+    attributes: what the wish names.
+    """
 
     anchor: Anchor
     offset: Tensor
+    attributes: frozenset[str]
 
     @property
     def changes(self) -> bool:
@@ -136,7 +141,8 @@ class Lane:
     def _pasted(self, face: _Face, flat: Tensor | None) -> Moment:
         moment, size = face.moment, face.frame.size
         assert flat is not None and face.before is not None and face.after is not None
-        result = paste(moment.result, face.frame, face.before, face.after, _blend(flat, size))
+        region = paste_region(self._edits[face.run.number].attributes, size)
+        result = paste(moment.result, face.frame, face.before, face.after, _blend(flat, size), region)
         return replace(moment, result=result)
 
 

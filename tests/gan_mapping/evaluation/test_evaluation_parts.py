@@ -21,9 +21,9 @@ from gan_mapping import load_generator
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.faces import FaceChoice, held_out_faces, photo_faces
 from gan_mapping.evaluation.measures import at_equal, outside_pixels_changed, perceptual_where, psnr, spearman
-from gan_mapping.evaluation.regions import REGION_OF, edited_region
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from gan_mapping.regions import REGION_OF, edited_region
 from vl_backbone.errors import InputError, UsageError
 
 

@@ -5,10 +5,14 @@ The alignment puts the eyes at about (.38, .46) and (.63, .46) of the side and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from fdvd.pasting import gaussian_blur
 
 # region -> boxes (top, bottom, left, right) in parts of the side
 _BOXES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
@@ -49,6 +53,45 @@ def edited_region(attributes: Iterable[str], size: int) -> Tensor:
     for name in attributes:
         inside |= _region(REGION_OF[name], size)
     return inside
+
+
+# Where pasting lets go: regions are widened by this much and fade out softly. Parts of the side.
+_WIDER, _SOFT, _GRID = 0.06, 0.03, 128
+# These change the outline of the head or hair that may lie anywhere: pasted whole.
+_WHOLE = frozenset({"bald", "long_hair", "straight_hair", "wavy_hair", "curly_hair"})
+# Hair colours and hats leave eyes, nose, mouth and cheeks as they are; brows and bangs may follow.
+_INNER_CENTRE, _INNER_RADII = (0.68, 0.50), (0.24, 0.20)
+
+
+def paste_region(attributes: Collection[str], size: int) -> Tensor | None:
+    """How far an edit of these attributes may show in the photo: float32 [1, 1, size, size] in 0..1.
+
+    A generator moves a little of everything whatever is asked; outside of this soft region that is not wanted. None:
+    everywhere, for what changes the whole head (age, gender, pose, hair style) and for no attributes at all.
+    """
+    places = {"hair" if name == "hat" else REGION_OF[name] for name in attributes if name not in _WHOLE}
+    if not _WHOLE.isdisjoint(attributes):
+        return None
+    if not places or places & {"head", "everything"}:
+        return None
+    return F.interpolate(_soft_region(frozenset(places)), (size, size), mode="bilinear")
+
+
+@lru_cache(maxsize=16)
+def _soft_region(places: frozenset[str]) -> Tensor:
+    """The union of these regions on a coarse grid, widened and soft: [1, 1, grid, grid]."""
+    wide = torch.zeros(_GRID, _GRID)
+    for place in places:
+        if place == "hair":
+            axis = (torch.arange(_GRID) + 0.5) / _GRID
+            down = (axis[:, None] - _INNER_CENTRE[0]) / _INNER_RADII[0]
+            right = (axis[None, :] - _INNER_CENTRE[1]) / _INNER_RADII[1]
+            wide = torch.maximum(wide, (down.square() + right.square() > 1).float())
+        else:
+            reach = 2 * round(_WIDER * _GRID) + 1
+            hard = _region(place, _GRID).float()[None, None]
+            wide = torch.maximum(wide, F.max_pool2d(hard, reach, stride=1, padding=reach // 2)[0, 0])
+    return gaussian_blur(wide[None, None], _SOFT * _GRID)
 
 
 def _region(name: str, size: int) -> Tensor:
