@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from vl_backbone.downstream.metrics import Ranking, ranking
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer
 from vl_backbone.pretraining.maps import MapCollator, encode_maps
-from vl_backbone.pretraining.masking import MaskingConfig
+from vl_backbone.pretraining.masking import IGNORE, MaskingConfig
+from vl_backbone.pretraining.tokens import WordPieces
 from vl_backbone.protocol import TextFeatures, VideoFeatures
 
 BATCH = 32
@@ -28,6 +29,27 @@ MOTIONS: dict[str, tuple[str, str]] = {
     "opens_mouth": ("opens the mouth", "closes the mouth"),
     "closes_mouth": ("closes the mouth", "opens the mouth"),
 }
+# Words of the captions, one word piece each, that name what is to be seen: sex, age, hair, things worn, expression.
+ATTRIBUTE_WORDS = (
+    *("woman", "man", "lady", "gentleman", "girl", "boy", "guy", "she", "he", "her", "his"),
+    *("young", "middle", "old", "elderly", "child", "kid", "teenage", "twenties", "thirties"),
+    *(
+        "brown",
+        "black",
+        "blond",
+        "blonde",
+        "gray",
+        "grey",
+        "red",
+        "straight",
+        "wavy",
+        "curly",
+        "short",
+        "long",
+        "bangs",
+    ),
+    *("glasses", "hat", "earrings", "lipstick", "makeup", "beard", "mustache", "smile", "smiling", "serious", "pale"),
+)
 # Attribute -> (with, without); the second table holds words that no caption uses.
 SEEN: dict[str, tuple[str, str]] = {
     "glasses": ("a person with glasses", "a person without glasses"),
@@ -126,12 +148,38 @@ def attribute_auc(
 def masked_word_accuracy(model: HDVILA, tokenizer: Tokenizer, source: StoredMaps, view: str) -> tuple[float, float]:
     """Share of masked word pieces recovered with the right picture, and with another clip's picture instead."""
     collate = MapCollator(tokenizer, MaskingConfig(masked=1.0, random=0.0))
+    return _recovered(model, source, view, lambda rows: collate([Drawn(source[i], 1000 + i) for i in rows]))
+
+
+def attribute_word_accuracy(model: HDVILA, tokenizer: WordPieces, source: StoredMaps, view: str) -> tuple[float, float]:
+    """The same for the words that name what a face has, all of a sentence's hidden at once: only the picture tells.
+
+    One sentence of each clip; other word pieces stay as they are.
+    """
+    plain = MapCollator(tokenizer)
+    names = torch.tensor([ids[1] for ids in tokenizer(ATTRIBUTE_WORDS)[0].tolist()])
+
+    def hide(rows: Sequence[int]) -> Batch:
+        batch = plain([Drawn(source[i], 1000 + i) for i in rows])
+        texts = [source[i].captions[i % len(source[i].captions)] for i in rows]
+        batch["input_ids"], batch["attention_mask"] = tokenizer(texts)
+        asked = torch.isin(batch["input_ids"], names)
+        batch["labels"] = torch.where(asked, batch["input_ids"], IGNORE)
+        batch["input_ids"] = batch["input_ids"].masked_fill(asked, tokenizer.special_tokens.mask)
+        return batch
+
+    return _recovered(model, source, view, hide)
+
+
+def _recovered(
+    model: HDVILA, source: StoredMaps, view: str, hidden: Callable[[Sequence[int]], Batch]
+) -> tuple[float, float]:
+    """Share of the asked word pieces that get the highest score: with their own clip's picture, with another's."""
     hits = np.zeros(2)
     asked = 0
     for first in range(0, len(source) - 1, BATCH):
-        rows = range(first, min(first + BATCH, len(source)))
-        batch = collate([Drawn(source[i], 1000 + i) for i in rows])
-        where = batch["labels"] != -100
+        batch = hidden(range(first, min(first + BATCH, len(source))))
+        where = batch["labels"] != IGNORE
         tokens = model.encode_tokens(batch["input_ids"], batch["attention_mask"])
         text = TextFeatures(tokens, batch["attention_mask"], tokens[:, 0])
         video = encode_maps(model, batch, view)

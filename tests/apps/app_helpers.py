@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fdvd.alignment import FaceFrame
+from gan_mapping.checkpoint import Mappers
 from gan_mapping.results import GeneratedFace, StageTimer
 from vl_backbone.errors import InputError
 
@@ -80,6 +81,7 @@ class FakeMappers:
 
     attributes = ("smile", "age", "look_left", "look_right")
     offset = FakeOffset()
+    named = Mappers.named
 
 
 class FakeEditor:

@@ -28,7 +28,9 @@ class FlatEditor:
         self.renders = 0
         self.generator = SimpleNamespace(render=self._render, resolution=SIDE, num_ws=2)
         self.mappers = SimpleNamespace(
-            attributes=("smile",), offset=lambda ws, intents: intents[:, :, None].expand_as(ws).clone()
+            attributes=("smile",),
+            offset=lambda ws, intents: intents[:, :, None].expand_as(ws).clone(),
+            named=lambda intents: {"smile": float(intents[0, 0])} if intents.any() else {},
         )
 
     def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
