@@ -22,6 +22,7 @@ import numpy as np
 from fdvd.instructions import changes, clauses, compose, neutral
 from fdvd.instructions.clauses import STYLE_KINDS
 from fdvd.instructions.english import enumerate_words
+from fdvd.instructions.keeping import keep_clause
 from fdvd.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load
 from fdvd.instructions.persons import PERSONS, Person
 
@@ -92,44 +93,6 @@ _WISHES = (
     "I'd love to see $obj ",
     "$subj must ",
     "it would be nice if $subj could ",
-)
-_KEPT: tuple[tuple[str, frozenset[str]], ...] = tuple(
-    (text, frozenset(axes.split()))
-    for text, axes in (
-        (
-            "hair",
-            "black_hair brown_hair blond_hair red_hair gray_hair bald receding "
-            "straight_hair wavy_hair curly_hair long_hair bangs",
-        ),
-        ("hairstyle", "bald straight_hair wavy_hair curly_hair long_hair bangs receding"),
-        ("hair color", "black_hair brown_hair blond_hair red_hair gray_hair bald"),
-        *(
-            ("glasses", "glasses sunglasses"),
-            ("beard", "beard goatee stubble"),
-            ("expression", "smile teeth frown"),
-        ),
-        *(
-            ("age", "age child wrinkles"),
-            ("smile", "smile teeth frown"),
-            ("hat", "hat"),
-            ("mustache", "mustache"),
-        ),
-        *(
-            ("makeup", "makeup lipstick"),
-            ("gender", "male"),
-            ("skin tone", "pale dark_skin"),
-            ("earrings", "earrings"),
-        ),
-        *(
-            ("background", ""),
-            ("pose", "look_left look_right"),
-            ("clothes", ""),
-            ("identity", ""),
-            ("eye color", ""),
-        ),
-        *(("lighting", ""), ("nose", "big_nose pointy_nose"), ("eyebrows", "bushy_brows arched_brows")),
-        *(("rest", ""), ("eyes", "narrow_eyes wide_eyes bags"), ("sunglasses", "glasses sunglasses")),
-    )
 )
 
 
@@ -219,21 +182,8 @@ def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
     if rng.random() < 0.18:
         text = rng.choice(_PREFIXES) + text
     if rng.random() < 0.12:
-        text += _keep_clause(_merge(forms), rng)
+        text += keep_clause(_merge(forms), rng)
     return text
-
-
-def _keep_clause(intents: Intents, rng: Random) -> str:
-    """'but keep the hair': something the sentence does not touch otherwise."""
-    thing, axes = rng.choice(_KEPT)
-    if not axes.isdisjoint(intents):
-        thing = "background"
-    return rng.choice((
-        f" but keep the {thing}", f", keep $poss {thing} as it is", f" but leave the {thing} alone",
-        f" without changing the {thing}", f" and don't touch $poss {thing}", f", leave the {thing} unchanged",
-        f" but don't change the {thing}", f" and keep the same {thing}", " but keep everything else the same",
-        f", the {thing} stays", f" while keeping $poss {thing}",
-    ))  # fmt: skip
 
 
 def _instead(rng: Random) -> tuple[str, Intents] | None:
@@ -267,7 +217,7 @@ def _wish(forms: Sequence[Form], person: Person, rng: Random) -> str:
     if person.verb != "third":
         wish = wish.replace("needs", "need")
     if rng.random() < 0.08:
-        text += _keep_clause(_merge(forms), rng)
+        text += keep_clause(_merge(forms), rng)
     return wish.replace("$subj", person.subj) + text
 
 

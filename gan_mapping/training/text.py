@@ -18,7 +18,8 @@ from vl_backbone.protocol import Backbone
 class TextTrainingConfig:
     """epochs over the sentences, batch size, AdamW's learning rate (falls linearly to 0) and weight decay.
 
-    found_weight: how much more a missed wish costs than a false one (few axes are named in any sentence).
+    found_weight: how much more a missed wish costs than a false one (few axes are named in any sentence). dropout:
+    share of a token's state that is hidden while learning, so that no wish hangs on a few of its numbers.
     """
 
     epochs: int = 20
@@ -26,6 +27,7 @@ class TextTrainingConfig:
     learning_rate: float = 0.01
     weight_decay: float = 0.01
     found_weight: float = 3.0
+    dropout: float = 0.1
     seed: int = 0
 
 
@@ -102,7 +104,7 @@ def fit_text(
         for b in torch.randperm(len(batches)).tolist():
             index = batches[b]
             states, mask = bank.batch(index)
-            logits, degrees = mapper.votes((states - mean) / std, mask)
+            logits, degrees = mapper.votes(F.dropout((states - mean) / std, config.dropout), mask)
             wishes = torch.cat((intents[index].clamp(min=0), (-intents[index]).clamp(min=0)), dim=1)
             named = (wishes > 0).float()
             loss = F.binary_cross_entropy_with_logits(

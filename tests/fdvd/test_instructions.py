@@ -9,6 +9,7 @@ import pytest
 
 from fdvd.attributes import ATTRIBUTES
 from fdvd.instructions import Instruction, load_heldout, sample
+from fdvd.instructions.changes import about_something_else, load_changes, tell
 from fdvd.instructions.english import article, enumerate_words, gerund, indefinite, third_person
 from fdvd.instructions.lexicon import CONFLICTS, compatible, load, signs
 from fdvd.instructions.neutral import data
@@ -166,3 +167,38 @@ def test_held_out_sentences_are_not_training_sentences(drawn: list[Instruction])
     fixed = {text.lower() for name in ("traps", "photo", "person", "talk") for text in data()[name]}
     repeated = [item.text for item in load_heldout() if item.text.lower().rstrip(".!?") in seen | fixed]
     assert not repeated
+
+
+def test_every_attribute_can_be_told_as_a_change() -> None:
+    told = load_changes().clauses
+    common = (
+        "glasses",
+        "hat",
+        "beard",
+        "smile",
+        "makeup",
+        "bangs",
+        "curly_hair",
+        "long_hair",
+        "gray_hair",
+        "age",
+        "male",
+    )
+    assert all((name, sign) in told for name in common for sign in (1, -1))
+    for clauses in told.values():
+        assert all(set(intents) <= set(ATTRIBUTES) and text for text, intents in clauses)
+
+
+def test_changes_that_contradict_each_other_are_not_told_together() -> None:
+    buckets: dict[tuple[str, int], float] = {("glasses", 1): 1.0, ("sunglasses", 1): 1.0, ("smile", 1): 1.0}
+    for seed in range(200):
+        text, intents = tell(Random(seed), buckets, 3)
+        assert text and not {"glasses", "sunglasses"} <= set(intents)
+        assert "[" not in text and "$" not in text
+
+
+def test_the_same_words_about_other_things_mean_nothing(drawn: list[Instruction]) -> None:
+    others = {about_something_else(Random(seed)) for seed in range(300)}
+    assert len(others) > 150
+    meant = {item.text.lower().rstrip(".!") for item in drawn if item.intents}
+    assert not meant & {text.lower() for text in others}
