@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fdvd.instructions.grammar import Instruction
+from fdvd.instructions.lexicon import MILD, STRONG_CMP
 
 # noun -> (article, attributes it names)
 NOUNS: dict[str, tuple[str, dict[str, float]]] = {
@@ -76,10 +77,47 @@ UNWANTED = (
 )
 # Where taking it away is not what people say ("remove the short hair").
 KEPT = frozenset({"short hair", "big nose", "big lips", "straight hair", "frown"})
+# What people want a little more of, or much less.
+COMPARED: dict[str, dict[str, float]] = {
+    "older": {"age": 1.0},
+    "younger": {"age": -1.0},
+    "happier": {"smile": 1.0},
+    "sadder": {"frown": 1.0, "smile": -1.0},
+    "thinner": {"thin": 1.0},
+    "chubbier": {"chubby": 1.0},
+    "paler": {"pale": 1.0},
+    "more feminine": {"male": -1.0},
+    "more masculine": {"male": 1.0},
+    "longer hair": {"long_hair": 1.0},
+    "shorter hair": {"long_hair": -1.0},
+    "curlier hair": {"curly_hair": 1.0},
+    "more makeup": {"makeup": 1.0},
+    "less makeup": {"makeup": -1.0, "lipstick": -1.0},
+    "darker skin": {"dark_skin": 1.0, "pale": -1.0},
+}
+COMPARISONS = ("{x}", "{X}", "{x}.", "make her {x}", "make him {x}", "make me look {x}", "a face that is {x}")
+HAVING = ("{x}", "{X}", "{x}.", "with {x}", "give her {x}", "give him {x}", "I want {x}")
 
 
 def telegrams() -> list[Instruction]:
-    """Every noun in every short form, and every two nouns joined by "and" ("glasses and gray hair")."""
+    """Every noun in every short form, every two nouns joined by "and" ("glasses and gray hair"), every comparison."""
+    return [*_nouns(), *_comparisons()]
+
+
+def _comparisons() -> list[Instruction]:
+    """'older', 'a bit older', 'make her much older' and the like."""
+    made = []
+    degrees = {"": 1.0} | {f"{word} ": 0.5 for word in MILD} | {f"{word} ": 1.5 for word in STRONG_CMP}
+    for word, intents in COMPARED.items():
+        forms = HAVING if word.endswith(("hair", "makeup", "skin")) else COMPARISONS
+        for degree, factor in degrees.items():
+            text = f"{degree}{word}"
+            meant = {name: value * factor for name, value in intents.items()}
+            made += [Instruction(form.format(x=text, X=text.capitalize()), meant) for form in forms]
+    return made
+
+
+def _nouns() -> list[Instruction]:
     made = []
     for noun, (article, intents) in NOUNS.items():
         words = {"x": noun, "X": noun.capitalize(), "U": noun.upper(), "ax": f"{article} {noun}".strip()}

@@ -19,7 +19,7 @@ class TextTrainingConfig:
     """epochs over the sentences, batch size, AdamW's learning rate (falls linearly to 0) and weight decay.
 
     found_weight: how much more a missed wish costs than a false one (few axes are named in any sentence). dropout:
-    share of a token's state that is hidden while learning, so that no wish hangs on a few of its numbers.
+    share of a token's state that is hidden from the votes while learning, so that none hangs on a few numbers.
     """
 
     epochs: int = 20
@@ -104,14 +104,16 @@ def fit_text(
         for b in torch.randperm(len(batches)).tolist():
             index = batches[b]
             states, mask = bank.batch(index)
-            logits, degrees = mapper.votes(F.dropout((states - mean) / std, config.dropout), mask)
+            states = (states - mean) / std
+            logits, _ = mapper.votes(F.dropout(states, config.dropout), mask)
+            degrees = mapper.degree(states)[..., 0]
             wishes = torch.cat((intents[index].clamp(min=0), (-intents[index]).clamp(min=0)), dim=1)
             named = (wishes > 0).float()
             loss = F.binary_cross_entropy_with_logits(
                 logits.logsumexp(dim=1), named, reduction="none", pos_weight=found_weight
             )
             speaking = torch.gather(degrees, 1, logits.argmax(dim=1))
-            batch_loss = (loss + 0.5 * (speaking - wishes).square() * named).sum(1).mean()
+            batch_loss = (loss + (speaking - wishes).square() * named).sum(1).mean()
             optimiser.zero_grad()
             batch_loss.backward()
             optimiser.step()
