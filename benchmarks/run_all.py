@@ -9,6 +9,7 @@ from pathlib import Path
 SCRIPTS = (
     "speed.py",
     "reconstruction.py",
+    "text_reading.py",
     "edit_quality.py",
     "superres.py",
     "superres_words.py",
