@@ -54,6 +54,8 @@ def main(folder: Path) -> None:
     save_file(
         results(accelerator.unwrap_model(model), loss), folder / f"{accelerator.num_processes}-{rank}.safetensors"
     )
+    # Whoever leaves first would take the group away from under the other.
+    accelerator.wait_for_everyone()
     accelerator.end_training()
 
 
