@@ -18,7 +18,7 @@ def test_a_photo_is_edited(browser: Any, server: Server, tmp_path: Path, width: 
     with Visit(browser, server.address, width, dark) as visit:
         page = visit.page
         visit.open(ASTRONAUT)
-        assert page.get_by_text("One face found.").is_visible()
+        page.get_by_text("One face found.").wait_for()
         visit.without_refinement()
         visit.edit("add glasses")
         assert "glasses" in visit.summary()
@@ -89,7 +89,7 @@ def test_one_of_two_faces_is_picked(browser: Any, server: Server, tmp_path: Path
         visit.open(photo)
         page = visit.page
         assert page.locator(".vf-face").count() == 2
-        assert page.get_by_text("2 faces found").is_visible()
+        page.get_by_text("2 faces found").wait_for()
         visit.without_refinement()
         page.locator(".vf-face").nth(1).click()
         page.locator(".vf-face.vf-chosen[data-face='1']").wait_for()

@@ -23,11 +23,11 @@ def test_faces_are_made_and_can_be_edited(browser: Any, server: Server, tmp_path
         assert visit.download("Download face 1", tmp_path / "face.png").size == (1024, 1024)
         visit.button("Edit face 1").click()
         page.locator(".vf-face").first.wait_for()
-        assert visit.button("Edit").is_visible()
+        visit.button("Edit").wait_for()
 
 
 def test_about_says_what_to_know(browser: Any, server: Server) -> None:
     with Visit(browser, server.address) as visit:
         visit.page.get_by_role("tab", name="About").click()
         for words in ("What it gets wrong", "people who agreed", "40 MB", "up to 64 wait", "/edit"):
-            assert visit.page.get_by_text(words).first.is_visible()
+            visit.page.get_by_text(words).first.wait_for()
