@@ -51,6 +51,7 @@ def take_all(browser: Any, address: str, folder: Path) -> None:
         visit.page.get_by_text("seed 3").wait_for()
         shoot(visit, "generate")
         visit.page.get_by_role("tab", name="Super-resolve").click()
+        visit.page.get_by_text("16x16 pixels").first.wait_for()
         visit.page.locator(".vf-examples:visible button").nth(1).click()
         visit.page.get_by_text("shrunk to 16x16").wait_for()
         shoot(visit, "superres")

@@ -26,6 +26,14 @@ def test_faces_are_made_and_can_be_edited(browser: Any, server: Server, tmp_path
         visit.button("Edit").wait_for()
 
 
+def test_an_example_is_super_resolved(browser: Any, server: Server) -> None:
+    with Visit(browser, server.address) as visit:
+        visit.page.get_by_role("tab", name="Super-resolve").click()
+        visit.page.get_by_text("16x16 pixels").first.wait_for()
+        visit.page.locator(".vf-examples:visible button").nth(1).click()
+        visit.page.get_by_text("shrunk to 16x16").wait_for()
+
+
 def test_about_says_what_to_know(browser: Any, server: Server) -> None:
     with Visit(browser, server.address) as visit:
         visit.page.get_by_role("tab", name="About").click()

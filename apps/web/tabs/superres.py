@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import gradio as gr
@@ -103,9 +104,11 @@ def build(shared: Shared) -> None:
             words.resolved_summary(result),
         )
 
-    def example(event: gr.SelectData) -> tuple[str, str]:
+    def example(event: gr.SelectData, request: gr.Request) -> tuple[str, str]:
         chosen = examples[event.index]
-        return str(chosen.photo), chosen.text
+        # Only files below the server's own folders may go out, and the package may lie elsewhere.
+        copy = shutil.copy(chosen.photo, shared.store.folder(visitor(request)) / chosen.photo.name)
+        return str(copy), chosen.text
 
     def stop(request: gr.Request) -> tuple[Any, ...]:
         shared.jobs.cancel(visitor(request))
