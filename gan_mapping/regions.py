@@ -69,10 +69,8 @@ def paste_region(attributes: Collection[str], size: int) -> Tensor | None:
     A generator moves a little of everything whatever is asked; outside of this soft region that is not wanted. None:
     everywhere, for what changes the whole head (age, gender, pose, hair style) and for no attributes at all.
     """
-    places = {"hair" if name == "hat" else REGION_OF[name] for name in attributes if name not in _WHOLE}
-    if not _WHOLE.isdisjoint(attributes):
-        return None
-    if not places or places & {"head", "everything"}:
+    places = {"hair" if name == "hat" else REGION_OF[name] for name in attributes}
+    if not places or places & {"head", "everything"} or not _WHOLE.isdisjoint(attributes):
         return None
     return F.interpolate(_soft_region(frozenset(places)), (size, size), mode="bilinear")
 
@@ -83,10 +81,7 @@ def _soft_region(places: frozenset[str]) -> Tensor:
     wide = torch.zeros(_GRID, _GRID)
     for place in places:
         if place == "hair":
-            axis = (torch.arange(_GRID) + 0.5) / _GRID
-            down = (axis[:, None] - _INNER_CENTRE[0]) / _INNER_RADII[0]
-            right = (axis[None, :] - _INNER_CENTRE[1]) / _INNER_RADII[1]
-            wide = torch.maximum(wide, (down.square() + right.square() > 1).float())
+            wide = torch.maximum(wide, (~_ellipse(_INNER_CENTRE, _INNER_RADII, _GRID)).float())
         else:
             reach = 2 * round(_WIDER * _GRID) + 1
             hard = _region(place, _GRID).float()[None, None]
@@ -96,17 +91,18 @@ def _soft_region(places: frozenset[str]) -> Tensor:
 
 def _region(name: str, size: int) -> Tensor:
     if name == "face":
-        return _face(size)
+        return _ellipse(_FACE_CENTRE, _FACE_RADII, size)
     if name == "hair":  # all of the head but the face itself
-        return _region("head", size) & ~_face(size)
+        return _region("head", size) & ~_region("face", size)
     mask = torch.zeros(size, size, dtype=torch.bool)
     for top, bottom, left, right in _BOXES[name]:
         mask[round(top * size) : round(bottom * size), round(left * size) : round(right * size)] = True
     return mask
 
 
-def _face(size: int) -> Tensor:
+def _ellipse(centre: tuple[float, float], radii: tuple[float, float], size: int) -> Tensor:
+    """bool [size, size]; centre and radii are (down, right) in parts of the side."""
     axis = (torch.arange(size) + 0.5) / size
-    down = (axis[:, None] - _FACE_CENTRE[0]) / _FACE_RADII[0]
-    right = (axis[None, :] - _FACE_CENTRE[1]) / _FACE_RADII[1]
+    down = (axis[:, None] - centre[0]) / radii[0]
+    right = (axis[None, :] - centre[1]) / radii[1]
     return down.square() + right.square() <= 1
