@@ -25,8 +25,9 @@ from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.face_network import FaceNetwork
 from gan_mapping.losses.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.losses.reconstruction import perceptual_distance
+from gan_mapping.superres.faces import resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
-from gan_mapping.superres.resolver import Resolved, SuperResolver
+from gan_mapping.superres.resolver import Resolved
 from vl_backbone.assets import WeightStore
 from vl_backbone.errors import WeightsError
 
@@ -67,7 +68,7 @@ class Faces:
         assert isinstance(identity, FaceNetwork) and self.editor.pixel_mapper is not None
         self.judge = load_judge(JUDGE_FILE, identity)
         self.side = side
-        self.resolver = SuperResolver(self.editor.generator, self.editor.pixel_mapper, self.editor.mappers)
+        self.resolver, _ = resolver_of(self.editor)
         self.perceptual = {"perceptual": self.editor.refiner.perceptual, **_lpips(self.editor.device)}
         parts = [asdict(self.resolver.config), self.editor.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.assets.trained_file import read_trained, write_trained
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-FORMAT = "vilaface-mappers-1"
+FORMAT = "vilaface-mappers-2"
 
 
 @dataclass
 class Mappers:
-    """VisionMapper, TextMapper and OffsetMapper that were trained together.
+    """VisionMapper, TextMapper, OffsetMapper and AttributeReader that were trained together.
 
     attributes: names of the A attribute axes. backbone, generator: what they were trained for.
     provenance: data, seeds and figures of the training run, as JSON-ready values.
+    reader: looks whether an edit arrived; without one (mappers trained without labels) steps go unchecked.
     """
 
     vision: VisionMapper
@@ -31,6 +32,12 @@ class Mappers:
     backbone: str
     generator: str
     provenance: dict[str, object]
+    reader: AttributeReader | None = None
+
+    def layers(self) -> dict[str, nn.Module]:
+        """What is trained, by its name in the file."""
+        layers: dict[str, nn.Module] = {"vision": self.vision, "text": self.text, "offset": self.offset}
+        return layers if self.reader is None else {**layers, "reader": self.reader}
 
     def read(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Token states of sentences -> intents [B, A], exactly 0 for what a sentence does not speak of."""
@@ -45,7 +52,7 @@ class Mappers:
 
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""
-        for module in (self.vision, self.text, self.offset):
+        for module in self.layers().values():
             module.to(device).eval().requires_grad_(False)
         return self
 
@@ -61,7 +68,7 @@ def save_mappers(mappers: Mappers, path: Path) -> None:
     """Writes the layers as fp16 safetensors (atomically); names, sizes and provenance go into its metadata."""
     tensors = {
         f"{part}.{key}": value
-        for part, module in (("vision", mappers.vision), ("text", mappers.text), ("offset", mappers.offset))
+        for part, module in mappers.layers().items()
         for key, value in module.state_dict().items()
     }
     metadata = {
@@ -82,15 +89,14 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
     tensors, metadata = file.tensors, file.metadata
     parts = {
         part: {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
-        for part in ("vision", "text", "offset")
+        for part in ("vision", "text", "offset", "reader")
     }
     rank, features = parts["vision"]["down.weight"].shape
     count, num_ws, w_dim = parts["offset"]["directions"].shape
     vision = VisionMapper(features, rank, w_dim)
     text = TextMapper(parts["text"]["presence.weight"].shape[1], count)
     offset = OffsetMapper(count, num_ws, w_dim)
-    for module, state in zip((vision, text, offset), parts.values(), strict=True):
-        module.load_state_dict(state)
+    reader = AttributeReader(features, count) if parts["reader"] else None
     mappers = Mappers(
         vision,
         text,
@@ -99,5 +105,8 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
         metadata["backbone"],
         metadata["generator"],
         json.loads(metadata["provenance"]),
+        reader,
     )
+    for part, module in mappers.layers().items():
+        module.load_state_dict(parts[part])
     return mappers, file.sha256

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from fdvd.detection import FaceDetector
+from gan_mapping.aiming import Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch, to_uint8
@@ -132,8 +133,8 @@ class FaceEditor:
         faces = []
         for s in range(seed, seed + n):
             ws = self.sample(s, truncation_psi)
-            ws = ws + self.mappers.offset(ws, intents)
-            faces.append(GeneratedFace(to_uint8(self.generator.render(ws))[0], ws[0], s))
+            offset, picture = self.aim(ws, intents)
+            faces.append(GeneratedFace(picture, (ws + offset)[0], s))
         return faces
 
     @torch.no_grad()
@@ -170,6 +171,43 @@ class FaceEditor:
         """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
         frames = to_batch(crops, self.backbone.image_size, self.device)
         return self.mappers.vision(self.backbone.encode_video(frames[:, None]).grid, self.generator.num_ws)
+
+    @torch.no_grad()
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        """What the intents [1, A] do to the face ws [1, num_ws, w_dim] at strength 1.
+
+        -> an offset of the same shape, and uint8 [R, R, 3], the render of ws + offset. The edit is tried out and its
+        steps mended by what is seen (`aimed_offset`), where the mappers can look. drawn: such a render of ws itself,
+        when it is there already.
+        """
+        mappers = self.mappers
+        pictures: list[np.ndarray] = []
+
+        def draw(ws: Tensor) -> np.ndarray:
+            return to_uint8(self.generator.render(ws))[0]
+
+        def look(offset: Tensor) -> Sight:
+            pictures.append(draw(ws + offset))
+            return self.see(pictures[-1])
+
+        if mappers.reader is None or not bool(intents.any()):
+            offset = mappers.offset(ws, intents)
+            return offset, draw(ws + offset)
+        before = self.see(draw(ws) if drawn is None else drawn)
+        aimed = aimed_offset(mappers.offset, ws, intents, before, look)
+        return aimed.offset, pictures[aimed.look] if aimed.look >= 0 else draw(ws + aimed.offset)
+
+    @torch.no_grad()
+    def see(self, picture: np.ndarray) -> Sight:
+        """An aligned face, uint8 [R, R, 3] -> where it stands on each attribute and what w it is taken for.
+
+        Raises ValueError for mappers without a reader.
+        """
+        if self.mappers.reader is None:
+            raise ValueError(f"the mappers for {self.mappers.backbone} have no attribute reader")
+        frames = to_batch([picture], self.backbone.image_size, self.device)
+        grid = self.backbone.encode_video(frames[:, None]).grid
+        return Sight(self.mappers.reader(grid[:, 0].flatten(1))[0], self.mappers.vision(grid, 1)[0, 0])
 
     def invert(
         self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None

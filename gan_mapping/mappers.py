@@ -1,8 +1,9 @@
 """The linear layers between a frozen backbone's embeddings and the w+ latents (HD-VILA, section 5.4).
 
-Three of them: picture features -> w+ (VisionMapper), text states -> attribute intents (TextMapper), intents ->
-w+ offset (OffsetMapper). The last two in a row are one linear map text -> w+ of low rank; the short stop in
-attribute space is what lets the editor ask how far this face already is where the text wants it.
+Picture features -> w+ (VisionMapper), text states -> attribute intents (TextMapper), intents -> w+ offset
+(OffsetMapper). The last two in a row are one linear map text -> w+ of low rank; the short stop in attribute space is
+what lets the editor ask how far this face already is where the text wants it. A fourth layer, picture features ->
+attribute scores (AttributeReader), answers that from pictures.
 """
 
 from __future__ import annotations
@@ -64,16 +65,28 @@ class TextMapper(nn.Module):
         return torch.where(torch.maximum(wish, removal) > -1e4, intents, torch.zeros_like(intents))
 
 
+class AttributeReader(nn.Linear):
+    """Feature grid, flattened [B, F] -> attribute scores [B, A]; labelled faces average 0 ("no") and 1 ("yes").
+
+    A logistic classifier on the backbone's features of labelled pictures, in units of its own mean answers.
+    """
+
+    def __init__(self, features: int, attributes: int) -> None:
+        super().__init__(features, attributes)
+
+
 @dataclass(frozen=True)
 class StepLimits:
     """How far an intent may move a face along its attribute, in units of the no-to-yes distance.
 
     at_least: even a face that has what is wished for moves this much (so the user sees an answer); a removal
     of what is not there moves nothing. at_most: a face at the far end is not thrown further than this.
+    unchecked: how much further a wish aims where nobody looks whether it arrived.
     """
 
     at_least: float = 0.25
     at_most: float = 1.6
+    unchecked: float = 0.05
 
 
 class OffsetMapper(nn.Module):
@@ -82,7 +95,7 @@ class OffsetMapper(nn.Module):
     directions: [A, num_ws, w_dim], each raises its own attribute's score by 1 and leaves its neighbours alone.
     probe_weight, probe_bias: [A, w_dim], [A] linear scores of a latent; 0 is "no" on average, 1 is "yes".
     relative: [A] 1 where an intent is a change from where the face is (older) and not a place to reach (glasses).
-    low, high: [A] the score a full removal or a full wish aims at (the classifier's own "yes" with a margin).
+    low, high: [A] the score a full removal or a full wish aims at (a little behind the classifier's own "yes").
     """
 
     directions: Tensor
@@ -110,14 +123,24 @@ class OffsetMapper(nn.Module):
         """weights [A] -> offset [num_ws, w_dim]: the sum of the directions, whatever the face is like."""
         return torch.einsum("a,anw->nw", weights, self.directions)
 
-    def steps(self, ws: Tensor, intents: Tensor) -> Tensor:
-        """How far each face has to go: [B, A] signed, 0 where nothing was asked."""
+    def goals(self, intents: Tensor, beyond: float = 0.0) -> Tensor:
+        """intents [B, A] -> the scores they aim at, [B, A]; beyond: how much further than `high` wishes aim.
+
+        Degrees move the goal: half an intent aims half-way between the middle and the full goal.
+        """
+        high = self.high + beyond
+        middle = (self.low + high) / 2
+        return middle + intents * torch.where(intents > 0, high - middle, middle - self.low)
+
+    def steps(self, ws: Tensor, intents: Tensor, seen: Tensor | None = None) -> Tensor:
+        """How far each face has to go: [B, A] signed, 0 where nothing was asked.
+
+        seen: [B, A] scores read off the faces' pictures; without them the latent's own scores serve.
+        """
         lo, hi = self.limits.at_least, self.limits.at_most
         size = intents.abs()
-        # Degrees move the goal: half an intent aims half-way between the middle and the full goal.
-        middle = (self.low + self.high) / 2
-        goal = torch.where(intents > 0, middle + size * (self.high - middle), middle - size * (middle - self.low))
-        needed = (goal - self.scores(ws)) * intents.sign()
+        goal = self.goals(intents, self.limits.unchecked if seen is None else 0.0)
+        needed = (goal - (self.scores(ws) if seen is None else seen)) * intents.sign()
         absolute = torch.where(intents > 0, needed.clamp(lo, hi), needed.clamp(0, hi)) * size.clamp(max=1.0)
         reach = torch.where(self.relative > 0, size, absolute)
         return torch.where(intents == 0, torch.zeros_like(reach), reach * intents.sign())

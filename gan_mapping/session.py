@@ -78,6 +78,7 @@ class EditSession:
                 reconstruction = to_uint8(editor.generator.render(ws))[0]
             self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction))
         self.timings_s = timer.seconds
+        self._aimed: dict[int, tuple[Tensor, Tensor, np.ndarray]] = {}
 
     def apply(self, text: str, strength: float = 1.0, shifts: Mapping[str, float] | None = None) -> EditResult:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError.
@@ -96,12 +97,13 @@ class EditSession:
         rgb = self.image
         faces = []
         for face in self.faces:
-            with timer.stage("map_text"):
-                offset = strength * editor.mappers.offset(face.ws, intents) + moves
-            with timer.stage("render"):
-                ws_edited = face.ws + offset
-                moved = bool(offset.any())
-                edited = to_uint8(editor.generator.render(ws_edited))[0] if moved else face.reconstruction
+            with timer.stage("aim"):
+                wished, edited = self._aim(face, intents * float(strength != 0))
+            offset = strength * wished + moves
+            ws_edited = face.ws + offset
+            if bool((offset != wished).any()):
+                with timer.stage("render"):
+                    edited = to_uint8(editor.generator.render(ws_edited))[0]
             with timer.stage("paste"):
                 region = paste_region(named.keys() | shifted, face.frame.size)
                 rgb = paste(rgb, face.frame, face.reconstruction, edited, region=region)
@@ -118,10 +120,19 @@ class EditSession:
         """The first face at several strengths, uint8 [R, R, 3] each, not pasted back; arguments as in `apply`."""
         for strength in strengths:
             check_strength(strength)
-        editor, ws = self.editor, self.faces[0].ws
+        editor, face = self.editor, self.faces[0]
         intents, moves = self._wish(text, shifts)
-        offset = editor.mappers.offset(ws, intents)
+        ws, offset = face.ws, self._aim(face, intents)[0]
         return [to_uint8(editor.generator.render(ws + strength * offset + moves))[0] for strength in strengths]
+
+    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[Tensor, np.ndarray]:
+        """`FaceEditor.aim` for that face; the last answer is kept, so that a slider does not aim anew each time."""
+        if not bool(intents.any()):
+            return torch.zeros_like(face.ws), face.reconstruction
+        last = self._aimed.get(face.index)
+        if last is None or not torch.equal(last[0], intents):
+            last = self._aimed[face.index] = (intents, *self.editor.aim(face.ws, intents, face.reconstruction))
+        return last[1:]
 
     def _wish(self, text: str, shifts: Mapping[str, float] | None) -> tuple[Tensor, Tensor]:
         """What is asked for: intents [1, A] read from the text, and the shifts as an offset [num_ws, w_dim] or 0."""

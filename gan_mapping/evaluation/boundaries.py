@@ -9,12 +9,9 @@ import torch
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import OffsetMapper
-from gan_mapping.training.attributes import fit_logistic, label_table
+from gan_mapping.training.attributes import GOAL_MARGIN, fit_logistic, label_table
 from gan_mapping.training.bank import FaceSeed, latents_of
 from vl_backbone.errors import InputError
-
-# How far beyond the boundary an edit aims, in no-to-yes distances: as our own mappers do.
-GOAL_MARGIN = 0.55
 
 
 def fit_boundaries(

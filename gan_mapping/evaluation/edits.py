@@ -168,8 +168,7 @@ class EditMeasurer:
         reading = Reading.of(sentence, self.instruments)
         start = time.perf_counter()
         intents = self.editor.read(sentence.text)
-        offset = self.editor.mappers.offset(face.ws, intents)
-        picture = self._draw(face.ws + offset)
+        offset, picture = self.editor.aim(face.ws, intents, face.reconstruction)
         seconds = time.perf_counter() - start
         after = self.instruments.look(picture)
         held = reading.margins(before) > 0

@@ -19,13 +19,12 @@ from torch import Tensor
 
 from gan_mapping.checkpoint import WEIGHTS_DIR
 from gan_mapping.losses.face_network import FaceNetwork
-from gan_mapping.training.attributes import fit_logistic, fit_standardiser
+from gan_mapping.training.attributes import fair_borders, fit_readings, unseen_readings
 from vl_backbone.errors import WeightsError
 
 JUDGE_FILE = WEIGHTS_DIR / "judge.safetensors"
 JUDGE_SIZE = 200
 COMPONENTS = 500
-FOLDS = 5
 
 
 @torch.inference_mode()
@@ -71,43 +70,15 @@ def fit_judge(
     selected [N] bool: faces picked for rare words; they are fitted on, but say nothing of how rare a word is.
     """
     fit = ~held_out
-    weight, bias = _fit_readings(features[fit], values[fit], known[fit])
-    border = _fair_borders(features[fit], values[fit], known[fit], selected[fit])
+    weight, bias = fit_readings(features[fit], values[fit], known[fit], COMPONENTS)
+    unseen = unseen_readings(features[fit], values[fit], known[fit], COMPONENTS)
+    border = fair_borders(unseen, values[fit], known[fit], selected[fit])
     judge = Judge(network, attributes, weight, bias - border, {})
     readings = features[held_out] @ judge.weight + judge.bias
     for a, name in enumerate(attributes):
         rows = known[held_out][:, a] > 0
         judge.auc[name] = area_under_curve(readings[rows, a], values[held_out][rows, a] > 0.5)
     return judge
-
-
-def _fit_readings(features: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """-> weight [d, A], bias [A] of logistic readings of the plain features."""
-    view = fit_standardiser(features, COMPONENTS)
-    weight, bias = fit_logistic(view(features), (values > 0.5).float(), known)
-    folded = view.axes @ weight
-    return folded, bias - view.mean @ folded
-
-
-def _fair_borders(features: Tensor, values: Tensor, known: Tensor, selected: Tensor) -> Tensor:
-    """The logit [A] above which, on faces left out of the fit, "yes" is said as often as it is true.
-
-    A logistic fit to a rare attribute (red hair: one face in thirty) hardly ever says "yes" at logit 0, not even to
-    faces that have it; then no edit could pass. There, missed and false "yes" are equally many.
-    """
-    fold = torch.arange(len(features)) % FOLDS
-    scores = torch.empty_like(values)
-    for k in range(FOLDS):
-        rest = fold != k
-        weight, bias = _fit_readings(features[rest], values[rest], known[rest])
-        scores[~rest] = features[~rest] @ weight + bias
-    borders = torch.zeros(values.shape[1])
-    for a in range(len(borders)):
-        rows = (known[:, a] > 0) & ~selected
-        share = (values[rows, a] > 0.5).float().mean()
-        if 0 < share < 1:
-            borders[a] = scores[rows, a].quantile(1 - share)
-    return borders
 
 
 def area_under_curve(scores: Tensor, positive: Tensor) -> float:

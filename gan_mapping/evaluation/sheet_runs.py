@@ -13,7 +13,6 @@ from gan_mapping.evaluation.faces import FaceChoice, start_face
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
-from gan_mapping.images import to_uint8
 from vl_backbone.errors import InputError
 
 
@@ -41,8 +40,7 @@ def run_sheet(
                 continue
             small = [thumbnail(face.crop), thumbnail(face.reconstruction)]
             for text in texts:
-                ws = face.ws + editor.mappers.offset(face.ws, editor.read(text))
-                small.append(thumbnail(to_uint8(editor.generator.render(ws))[0]))
+                small.append(thumbnail(editor.aim(face.ws, editor.read(text), face.reconstruction)[1]))
             save_strip(records.picture(source.name), np.concatenate(small))
             records.write(source.name, key, {"face": source.name})
         strips.append(records.picture(source.name))

@@ -35,7 +35,7 @@ class ClipResolver:
         first, carried = self._first, self._carried(pixels)
         if first is None or carried is None:
             fit = self._first = self.resolver.fit(pixels)
-            self._offset = self.resolver.offset(fit, self.intents, self.strength)
+            self._offset = self.resolver.offset(fit, pixels, self.intents, self.strength)
             self.shots += 1
         else:
             fit = self.resolver.refit(carried, pixels, self.rounds, first.ws)

@@ -65,7 +65,8 @@ def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tup
     if start is None:
         start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
         notes.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
-    return SuperResolver(editor.generator, start, editor.mappers, config), notes
+    see = None if editor.mappers.reader is None else lambda image: editor.see(_picture(image))
+    return SuperResolver(editor.generator, start, editor.mappers, config, see), notes
 
 
 def wish_of(editor: FaceEditor, text: str | None) -> tuple[Tensor, list[str]]:
@@ -116,6 +117,10 @@ def super_resolve(
     return SuperResolution(frame, picture, answers, editor.mappers.named(intents), timer.seconds, warnings)
 
 
+def _picture(image: Tensor) -> np.ndarray:
+    """[1, 3, R, R] in 0..255 -> uint8 [R, R, 3]."""
+    return to_uint8(image / 127.5 - 1)[0]
+
+
 def _answer(found: Resolved) -> ResolvedFace:
-    image = to_uint8(found.image / 127.5 - 1)[0]
-    return ResolvedFace(image, found.ws[0], round(found.latent_error, 3), round(found.error, 3))
+    return ResolvedFace(_picture(found.image), found.ws[0], round(found.latent_error, 3), round(found.error, 3))

@@ -2,16 +2,18 @@
 
 The pixel mapper gives a first w. Then rounds of: render, see what the box-filtered picture misses of the input, and
 move the latent by a few cheap gradient steps on the preview so that it makes up for that. Words come last: the
-offset of the editor's mappers is added to the fitted latent.
+offset of the editor's mappers is added to the fitted latent, and mended by what the answer then shows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gan_mapping.aiming import Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.reconstruction import row_spread
@@ -74,15 +76,24 @@ class Fit:
 
 
 class SuperResolver:
-    """Composes generator, pixel mapper and text offsets; pure of files and of photos."""
+    """Composes generator, pixel mapper and text offsets; pure of files and of photos.
+
+    see: what a picture [1, 3, R, R] in 0..255 shows; without it, nobody looks whether the words arrived.
+    """
 
     def __init__(
-        self, generator: Generator, pixel_mapper: PixelStart, mappers: Mappers, config: ResolverConfig | None = None
+        self,
+        generator: Generator,
+        pixel_mapper: PixelStart,
+        mappers: Mappers,
+        config: ResolverConfig | None = None,
+        see: Callable[[Tensor], Sight] | None = None,
     ) -> None:
         self.generator = generator
         self.pixel_mapper = pixel_mapper
         self.mappers = mappers
         self.config = config or ResolverConfig()
+        self.see = see
         self._preview = preview_of(generator, pixel_mapper.preview)
 
     def resolve(self, pixels: Tensor, intents: Tensor, strength: float = 1.0, noise: Tensor | None = None) -> Resolved:
@@ -103,13 +114,24 @@ class SuperResolver:
 
     def answer(self, fit: Fit, pixels: Tensor, intents: Tensor, strength: float = 1.0) -> Resolved:
         """What `resolve` gives, from a fit to the same pixels; one fit serves any number of sentences."""
-        return self.moved(fit, pixels, self.offset(fit, intents, strength))
+        return self.moved(fit, pixels, self.offset(fit, pixels, intents, strength))
 
-    def offset(self, fit: Fit, intents: Tensor, strength: float = 1.0) -> Tensor | None:
-        """How the words move that latent, [1, num_ws, w_dim]; None when they say nothing."""
+    def offset(self, fit: Fit, pixels: Tensor, intents: Tensor, strength: float = 1.0) -> Tensor | None:
+        """How the words move that latent, [1, num_ws, w_dim]; None when they say nothing.
+
+        Aimed at the answer, not at the moved latent's render: the pixels take back a part of what the words add.
+        """
         if strength == 0 or not bool(intents.any()):
             return None
-        return strength * self.mappers.offset(fit.ws, intents)
+        see = self.see
+        if see is None:
+            return strength * self.mappers.offset(fit.ws, intents)
+
+        def look(offset: Tensor) -> Sight:
+            return see(self.moved(fit, pixels, offset).image)
+
+        before = see(self.moved(fit, pixels, None).image)
+        return strength * aimed_offset(self.mappers.offset, fit.ws, intents, before, look).offset
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
         """The answer from a fit to these pixels, moved by the offset of words."""

@@ -63,6 +63,9 @@ MAY_FOLLOW: dict[str, tuple[str, ...]] = {
     "long_hair": ("bald", "bangs"),
     "bangs": ("receding", "bald"),
 }
+# How far behind the classifier's border ("yes") a wish aims, in no-to-yes distances.
+GOAL_MARGIN = 0.5
+FOLDS = 5
 HAIR_COLOURS = ("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair")
 HAIR_TEXTURES = ("straight_hair", "wavy_hair", "curly_hair")
 
@@ -149,12 +152,47 @@ def label_table(
     return values, known
 
 
-def standard_scores(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
-    """Logits [N, A] -> scores whose labelled "no" (value < .5) average 0 and "yes" average 1, clipped to [-1, 2]."""
+def fit_readings(
+    features: Tensor, values: Tensor, known: Tensor, components: int, penalty: float = 0.01
+) -> tuple[Tensor, Tensor]:
+    """Logistic readings of plain features [N, d] -> weight [d, A], bias [A]."""
+    view = fit_standardiser(features, components)
+    weight, bias = fit_logistic(view(features), (values > 0.5).float(), known, penalty)
+    folded = view.axes @ weight
+    return folded, bias - view.mean @ folded
+
+
+def unseen_readings(features: Tensor, values: Tensor, known: Tensor, components: int, penalty: float = 0.01) -> Tensor:
+    """Logits [N, A] of every face by a fit that left it out (`FOLDS` fits)."""
+    fold = torch.arange(len(features)) % FOLDS
+    logits = torch.empty_like(values)
+    for k in range(FOLDS):
+        rest = fold != k
+        weight, bias = fit_readings(features[rest], values[rest], known[rest], components, penalty)
+        logits[~rest] = features[~rest].float() @ weight + bias
+    return logits
+
+
+def fair_borders(logits: Tensor, values: Tensor, known: Tensor, selected: Tensor) -> Tensor:
+    """The logit [A] above which "yes" is said as often as it is true, of `unseen_readings`.
+
+    A logistic fit to a rare attribute (red hair: one face in thirty) hardly ever says "yes" at logit 0, not even to
+    faces that have it; then no edit could pass. There, missed and false "yes" are equally many. selected [N] bool:
+    faces picked for rare words, which say nothing of how rare a word is.
+    """
+    borders = torch.zeros(values.shape[1])
+    for a in range(len(borders)):
+        rows = (known[:, a] > 0) & ~selected
+        share = (values[rows, a] > 0.5).float().mean()
+        if 0 < share < 1:
+            borders[a] = logits[rows, a].quantile(1 - share)
+    return borders
+
+
+def mean_answers(logits: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean logits [A] of the faces labelled "no" and of those labelled "yes"."""
     yes, no = known * (values > 0.5), known * (values <= 0.5)
-    high = (logits * yes).sum(0) / yes.sum(0)
-    low = (logits * no).sum(0) / no.sum(0)
-    return ((logits - low) / (high - low)).clamp(-1, 2)
+    return (logits * no).sum(0) / no.sum(0), (logits * yes).sum(0) / yes.sum(0)
 
 
 def fit_probes(latents: Tensor, scores: Tensor, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,10 +205,7 @@ def fit_probes(latents: Tensor, scores: Tensor, values: Tensor, known: Tensor) -
     covariance = x.T @ x / len(x)
     ridge = covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance))
     weight = torch.linalg.solve(ridge, x.T @ (scores - scores.mean(0)) / len(x))
-    predicted = x @ weight
-    yes, no = known * (values > 0.5), known * (values <= 0.5)
-    high = (predicted * yes).sum(0) / yes.sum(0)
-    low = (predicted * no).sum(0) / no.sum(0)
+    low, high = mean_answers(x @ weight, values, known)
     weight = weight / (high - low)
     return weight.T.contiguous(), -(mean @ weight) - low / (high - low)
 

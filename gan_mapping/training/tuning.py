@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.mappers import OffsetMapper
-from gan_mapping.training.attributes import COLOUR_PATCHES, SKIN_WORDS, Standardiser, may_follow
+from gan_mapping.mappers import AttributeReader, OffsetMapper
+from gan_mapping.training.attributes import COLOUR_PATCHES, SKIN_WORDS, may_follow
 from gan_mapping.training.calibration import layer_groups
 from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
@@ -48,24 +48,18 @@ class TuningConfig:
 class PictureReader:
     """Differentiable readings of drawn faces: attribute scores (0 "no", 1 "yes" on average) and patch colours.
 
-    view, weight, bias: the picture classifier on the backbone's grid; low, high [A]: its mean logit of labelled
-    "no" and "yes" faces.
+    reader: the picture classifier on the backbone's grid.
     """
 
     generator: Generator
     backbone: Backbone
-    view: Standardiser
-    weight: Tensor
-    bias: Tensor
-    low: Tensor
-    high: Tensor
+    reader: AttributeReader
 
     def __call__(self, ws: Tensor) -> tuple[Tensor, Tensor]:
         """ws [B, num_ws, w_dim] -> scores [B, A], mean colours [B, patches, 3] in units of 32 grey levels."""
         picture = (self.generator.synthesis(ws).clamp(-1, 1) + 1) * 127.5
         small = F.interpolate(picture, size=self.backbone.image_size, mode="bilinear", antialias=True)
-        grid = self.backbone.encode_video(small[:, None]).grid.flatten(1)
-        scores = (self.view(grid) @ self.weight + self.bias - self.low) / (self.high - self.low)
+        scores = self.reader(self.backbone.encode_video(small[:, None]).grid.flatten(1))
         k = picture.shape[-1] / 512
         patches = [
             picture[:, :, int(t * k) : int(b * k), int(x * k) : int(y * k)].mean((2, 3))

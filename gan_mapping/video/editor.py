@@ -130,10 +130,10 @@ class ClipEditor:
     def edits(self, anchors: Mapping[int, Anchor], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
         """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
-        offset = self.editor.mappers.offset
         named = frozenset(self.editor.mappers.named(intents))
         return {
-            number: FaceEdit(anchor, strength * offset(anchor.ws, intents), named) for number, anchor in anchors.items()
+            number: FaceEdit(anchor, strength * self.editor.aim(anchor.ws, intents)[0], named)
+            for number, anchor in anchors.items()
         }
 
     def render(

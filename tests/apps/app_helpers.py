@@ -19,6 +19,7 @@ from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from gan_mapping.checkpoint import Mappers
+from gan_mapping.images import to_uint8
 from gan_mapping.results import GeneratedFace, StageTimer
 from vl_backbone.errors import InputError
 
@@ -115,6 +116,10 @@ class FakeEditor:
 
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 4) if "weather" in text else torch.tensor([[0.5, 0.0, 0.0, 0.0]])
+
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        offset = self.mappers.offset(ws, intents)
+        return offset, to_uint8(self.generator.render(ws + offset))[0]
 
     def describe_identity(self, crops: list[np.ndarray]) -> Tensor:
         return torch.tensor([[float(crop.mean()) / 255] for crop in crops])

@@ -202,3 +202,19 @@ def test_the_same_words_about_other_things_mean_nothing(drawn: list[Instruction]
     assert len(others) > 150
     meant = {item.text.lower().rstrip(".!") for item in drawn if item.intents}
     assert not meant & {text.lower() for text in others}
+
+
+def test_no_two_words_of_a_told_change_run_into_each_other() -> None:
+    """"[shade][black]" needs shades that end in a space: YAML drops it where the quotes are forgotten."""
+    changes = load_changes()
+    texts = [text for clauses in changes.clauses.values() for text, _ in clauses] + changes.nothing
+    pairs = {pair for text in texts for pair in re.findall(r"\[(\w+)\](?=\[(\w+)\])", text)}
+    pairs |= {(slot, "") for text in texts for slot in re.findall(r"\[(\w+)\](?=\w)", text)}
+    glued = [
+        (word, after)
+        for first, second in pairs
+        for word in changes.words[first]
+        for after in (changes.words[second] if second else ["x"])
+        if word and after and not word.endswith(" ") and not after.startswith(" ")
+    ]
+    assert not glued

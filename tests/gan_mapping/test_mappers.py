@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from fdvd.attributes import ATTRIBUTES
 from fdvd.instructions import load_heldout
 from gan_mapping import FaceEditor
 from gan_mapping.checkpoint import Mappers, load_mappers, save_mappers
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.errors import WeightsError
 
 
@@ -21,7 +22,8 @@ def random_mappers() -> Mappers:
     offset.directions.normal_()
     offset.probe_weight.normal_()
     names = ("smile", "glasses", "age")
-    return Mappers(VisionMapper(32, 5, 6), TextMapper(10, 3), offset, names, "backbone", "generator", {"faces": 7})
+    vision, text, reader = VisionMapper(32, 5, 6), TextMapper(10, 3), AttributeReader(32, 3)
+    return Mappers(vision, text, offset, names, "backbone", "generator", {"faces": 7}, reader)
 
 
 def test_file_round_trip_keeps_every_layer(tmp_path: Path) -> None:
@@ -29,11 +31,15 @@ def test_file_round_trip_keeps_every_layer(tmp_path: Path) -> None:
     save_mappers(mappers, tmp_path / "m.safetensors")
     again, digest = load_mappers(tmp_path / "m.safetensors")
     assert again.attributes == mappers.attributes and again.provenance == {"faces": 7} and len(digest) == 64
-    for one, other in zip(
-        (mappers.vision, mappers.text, mappers.offset), (again.vision, again.text, again.offset), strict=True
-    ):
-        for key, value in one.state_dict().items():
-            assert torch.allclose(value, other.state_dict()[key], atol=2e-3), key
+    assert mappers.layers().keys() == again.layers().keys() == {"vision", "text", "offset", "reader"}
+    for part, layer in mappers.layers().items():
+        for key, value in layer.state_dict().items():
+            assert torch.allclose(value, again.layers()[part].state_dict()[key], atol=2e-3), key
+
+
+def test_a_file_without_a_reader_is_read(tmp_path: Path) -> None:
+    save_mappers(replace(random_mappers(), reader=None), tmp_path / "m.safetensors")
+    assert load_mappers(tmp_path / "m.safetensors")[0].reader is None
 
 
 def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:
@@ -46,6 +52,8 @@ def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_no_intent_is_no_offset_and_opposite_intents_point_apart() -> None:
     offset = random_mappers().offset
+    offset.probe_weight.zero_()
+    offset.probe_bias.fill_(0.5)
     ws = torch.randn(2, 4, 6)
     assert not offset(ws, torch.zeros(2, 3)).any()
     wish = torch.tensor([[1.0, 0, 0]]).expand(2, -1)

@@ -11,7 +11,15 @@ import torch
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.evaluation.judge import area_under_curve
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.training.attributes import fit_directions, label_table, may_follow, standard_scores
+from gan_mapping.training.attributes import (
+    fair_borders,
+    fit_directions,
+    fit_readings,
+    label_table,
+    may_follow,
+    mean_answers,
+    unseen_readings,
+)
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import feature_shards, latents_of, load_shards, plan_faces, render_shards
 from gan_mapping.training.calibration import LAYER_GROUPS, solve_gains
@@ -72,14 +80,28 @@ def test_gains_favour_the_layers_that_change_the_target_only() -> None:
     assert calibration.response[0, 0] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_labels_and_scores() -> None:
+def test_labels_and_mean_answers() -> None:
     values, known = label_table([0, 1, 999_999], load_labels(), ATTRIBUTES)
     assert values[0, ATTRIBUTES.index("male")] == 0 and values[1, ATTRIBUTES.index("male")] == 1
     assert not known[2].any()
     logits = torch.tensor([[-4.0], [-2.0], [2.0], [4.0]])
     yes = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
-    scores = standard_scores(logits, yes, torch.ones(4, 1))
-    assert float(scores[:2].mean()) == pytest.approx(0.0) and float(scores[2:].mean()) == pytest.approx(1.0)
+    low, high = mean_answers(logits, yes, torch.ones(4, 1))
+    assert (low.item(), high.item()) == (-3.0, 3.0)
+
+
+def test_readings_of_left_out_faces_are_worse_than_of_known_ones_and_their_border_is_fair() -> None:
+    """Labels that are part noise: a fit knows its own faces by heart, but not the others."""
+    torch.manual_seed(0)
+    features = torch.randn(200, 60)
+    values = ((features[:, :1] + torch.randn(200, 1)) > 1.0).float()
+    known, nobody = torch.ones_like(values), torch.zeros(200, dtype=torch.bool)
+    weight, bias = fit_readings(features, values, known, 60, penalty=1e-4)
+    unseen = unseen_readings(features, values, known, 60, penalty=1e-4)
+    by_heart = area_under_curve((features @ weight + bias)[:, 0], values[:, 0] > 0.5)
+    assert by_heart > area_under_curve(unseen[:, 0], values[:, 0] > 0.5) + 0.05 > 0.65
+    border = fair_borders(unseen, values, known, nobody)
+    assert int((unseen > border).sum()) == pytest.approx(int(values.sum()), abs=1)
 
 
 def test_held_out_seeds_are_never_planned_as_extra() -> None:

@@ -1,0 +1,98 @@
+"""Aiming: edits of faces that answer more or less than the average end where they were wanted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_mapping.aiming import AimConfig, Sight, aimed_offset
+from gan_mapping.mappers import OffsetMapper
+
+NUM_WS, W_DIM = 3, 4
+
+
+@pytest.fixture
+def mapper() -> OffsetMapper:
+    """Attribute a moves axis a by 1; the third one is relative (older)."""
+    mapper = OffsetMapper(3, NUM_WS, W_DIM)
+    for a in range(3):
+        mapper.directions[a, :, a] = 1.0
+    mapper.relative[2] = 1.0
+    return mapper
+
+
+class Face:
+    """Scores move by `answers` per unit of step; looks are counted."""
+
+    def __init__(self, start: tuple[float, ...], answers: tuple[float, ...]) -> None:
+        self.before = torch.tensor(start)
+        self.answers = torch.tensor(answers)
+        self.looks = 0
+        self.breaks_at = 100.0
+
+    def __call__(self, offset: Tensor) -> Sight:
+        """The latent is misread by 1, and by more where the picture falls apart."""
+        self.looks += 1
+        latent = offset[0].mean(0)
+        apart = 10.0 * float(bool((offset.abs() > self.breaks_at).any()))
+        return Sight(self.after(offset), latent + torch.tensor([0.0, 0.0, 0.0, 1.0 + apart]))
+
+    def after(self, offset: Tensor) -> Tensor:
+        return self.before + self.answers * offset[0, 0, :3]
+
+
+def aim(mapper: OffsetMapper, face: Face, wishes: tuple[float, ...], config: AimConfig | None = None) -> Tensor:
+    ws = torch.zeros(1, NUM_WS, W_DIM)
+    before = Sight(face.before, torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    return aimed_offset(mapper, ws, torch.tensor([wishes]), before, face, config).offset
+
+
+@pytest.mark.parametrize("answer", [0.5, 0.8, 1.0, 1.7])
+def test_a_face_that_answers_more_or_less_arrives_all_the_same(mapper: OffsetMapper, answer: float) -> None:
+    face = Face((0.1, 0.9, 0.5), (answer, 1.0, 1.0))
+    arrived = face.after(aim(mapper, face, (1.0, 0.0, 0.0)))
+    assert arrived[0] == pytest.approx(1.0, abs=0.13)
+    assert torch.equal(arrived[1:], face.before[1:])
+
+
+def test_removals_arrive_too_and_a_face_without_it_is_left_alone(mapper: OffsetMapper) -> None:
+    face = Face((0.9, -0.2, 0.5), (0.6, 1.0, 1.0))
+    offset = aim(mapper, face, (-1.0, -1.0, 0.0))
+    assert face.after(offset)[0] == pytest.approx(0.0, abs=0.13)
+    assert not offset[0, :, 1].any()
+
+
+def test_an_edit_that_arrives_at_once_costs_one_look(mapper: OffsetMapper) -> None:
+    face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
+    aim(mapper, face, (1.0, 0.0, 0.0))
+    assert face.looks == 1
+
+
+def test_relative_wishes_are_steps_from_where_the_face_is(mapper: OffsetMapper) -> None:
+    face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 0.3))
+    assert aim(mapper, face, (0.0, 0.0, 1.0))[0, 0, 2] == 1.0
+    assert face.looks == 0
+
+
+def test_a_face_that_answers_little_is_not_torn_apart(mapper: OffsetMapper) -> None:
+    config = AimConfig(looks=9)
+    offset = aim(mapper, Face((0.0, 0.0, 0.5), (0.25, 1.0, 1.0)), (1.0, 0.0, 0.0), config)
+    assert float(offset[0, 0, 0]) == pytest.approx(config.furthest)
+
+
+def test_what_answers_the_wrong_way_is_not_pushed_further(mapper: OffsetMapper) -> None:
+    offset = aim(mapper, Face((0.0, 0.0, 0.5), (1.0, -0.5, 1.0)), (0.0, 1.0, 0.0))
+    assert float(offset[0, 0, 1]) == pytest.approx(1.0)
+
+
+def test_the_last_edit_before_the_picture_falls_apart_is_taken(mapper: OffsetMapper) -> None:
+    face = Face((0.0, 0.0, 0.5), (0.4, 1.0, 1.0))
+    assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) > 2.0
+    face.breaks_at = 1.5
+    assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(1.0)
+
+
+def test_who_has_it_already_still_sees_an_answer(mapper: OffsetMapper) -> None:
+    offset = aim(mapper, Face((1.8, 0.0, 0.5), (1.0, 1.0, 1.0)), (1.0, 0.0, 0.0))
+    assert float(offset[0, 0, 0]) == pytest.approx(mapper.limits.at_least)
