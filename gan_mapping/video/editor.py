@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -131,10 +132,12 @@ class ClipEditor:
         """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
         named = frozenset(self.editor.mappers.named(intents))
-        return {
-            number: FaceEdit(anchor, strength * self.editor.aim(anchor.ws, intents)[0], named)
-            for number, anchor in anchors.items()
-        }
+        moving = strength != 0 and bool(intents.any())
+        edits = {}
+        for number, anchor in anchors.items():
+            wished = self.editor.aim(anchor.ws, intents)[0] if moving else torch.zeros_like(anchor.ws)
+            edits[number] = FaceEdit(anchor, strength * wished, named)
+        return edits
 
     def render(
         self, plan: ClipPlan, edits: Mapping[int, FaceEdit], frames: Iterable[Picture], start: int = 0

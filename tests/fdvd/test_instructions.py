@@ -205,7 +205,7 @@ def test_the_same_words_about_other_things_mean_nothing(drawn: list[Instruction]
 
 
 def test_no_two_words_of_a_told_change_run_into_each_other() -> None:
-    """"[shade][black]" needs shades that end in a space: YAML drops it where the quotes are forgotten."""
+    """ "[shade][black]" needs shades that end in a space: YAML drops it where the quotes are forgotten."""
     changes = load_changes()
     texts = [text for clauses in changes.clauses.values() for text, _ in clauses] + changes.nothing
     pairs = {pair for text in texts for pair in re.findall(r"\[(\w+)\](?=\[(\w+)\])", text)}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fdvd.detection import DetectedFace
+from gan_mapping.images import to_uint8
 from gan_mapping.video.plan import Sighting
 
 WIDTH, HEIGHT, SIDE = 160, 120, 64
@@ -29,7 +30,6 @@ class FlatEditor:
         self.generator = SimpleNamespace(render=self._render, resolution=SIDE, num_ws=2)
         self.mappers = SimpleNamespace(
             attributes=("smile",),
-            offset=lambda ws, intents: intents[:, :, None].expand_as(ws).clone(),
             named=lambda intents: {"smile": float(intents[0, 0])} if intents.any() else {},
         )
 
@@ -39,6 +39,10 @@ class FlatEditor:
 
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.3)
+
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        offset = intents[:, :, None].expand_as(ws).clone()
+        return offset, to_uint8(self._render(ws + offset))[0]
 
     def _render(self, ws: Tensor) -> Tensor:
         self.renders += len(ws)
