@@ -63,7 +63,7 @@ class RecipeConfig:
     labelled_faces: int = 2600
     extra_faces: int = 5500
     views: int = 2
-    rank: int = 256
+    rank: int = 208
     validation_faces: int = 200
     components: int = 800
     calibration_faces: int = 6

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
 
+from gan_mapping.aiming import Sight
 from gan_mapping.superres.clips import ClipResolver
 from gan_mapping.superres.pixels import box_filter, consistency, within_budget
 from gan_mapping.superres.resolver import ResolverConfig
@@ -64,6 +65,24 @@ def test_no_strength_is_no_words() -> None:
     pixels = box_filter(face(2), SIDE)
     fit = resolver.fit(pixels)
     assert torch.equal(resolver.answer(fit, pixels, WISH, 0.0).image, resolver.answer(fit, pixels, SILENCE).image)
+
+
+def test_words_that_hardly_show_are_said_louder() -> None:
+    resolver = linear_resolver()
+    resolver.mappers.offset.directions.mul_(0.05)
+    pixels = box_filter(face(1), SIDE)
+    fit = resolver.fit(pixels)
+    plain, said = resolver.answer(fit, pixels, SILENCE), resolver.answer(fit, pixels, WISH)
+
+    def see(image: torch.Tensor) -> Sight:
+        """The attribute is there when its corner is 8 grey levels darker; every latent is as hard to read."""
+        return Sight(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.full((W_DIM,), 100.0))
+
+    resolver.see = see
+    louder = resolver.answer(fit, pixels, WISH)
+    assert corner(louder.image) < corner(said.image) - 1
+    assert louder.error <= 2.0
+    assert torch.equal(resolver.answer(fit, pixels, SILENCE).image, plain.image)
 
 
 @pytest.mark.parametrize("settings", [{"word_rounds": -1}, {"word_budget": -1.0}, {"word_budget": float("nan")}])
