@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan_mapping.checkpoint import WEIGHTS_DIR
+from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.losses.face_network import FaceNetwork
 from gan_mapping.training.attributes import fair_borders, fit_readings, unseen_readings
 from vl_backbone.errors import WeightsError
@@ -79,15 +80,6 @@ def fit_judge(
         rows = known[held_out][:, a] > 0
         judge.auc[name] = area_under_curve(readings[rows, a], values[held_out][rows, a] > 0.5)
     return judge
-
-
-def area_under_curve(scores: Tensor, positive: Tensor) -> float:
-    """Probability that a positive scores above a negative; nan with fewer than 5 of either."""
-    count, others = int(positive.sum()), int((~positive).sum())
-    if min(count, others) < 5:
-        return float("nan")
-    ranks = torch.argsort(torch.argsort(scores)).float() + 1
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
 
 
 def save_judge(judge: Judge, path: Path) -> None:

@@ -11,17 +11,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def spearman(values: Tensor) -> float:
-    """Rank correlation of a sequence [n] with its own order: 1 when it only rises, 0 when it never changes.
-
-    Equal values share the mean of their ranks.
-    """
+def ranks(values: Tensor) -> Tensor:
+    """[n] -> ranks from 1, as float64; equal values share the mean of theirs."""
     _, level, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    if len(counts) == 1:
+    return (counts.cumsum(0) - (counts - 1) / 2)[level].double()
+
+
+def spearman(values: Tensor) -> float:
+    """Rank correlation of a sequence [n] with its own order: 1 when it only rises, 0 when it never changes."""
+    if bool((values == values[0]).all()):
         return 0.0
-    ranks = (counts.cumsum(0) - (counts - 1) / 2)[level].double()
     order = torch.arange(len(values)).double()
-    return float(torch.corrcoef(torch.stack((ranks, order)))[0, 1])
+    return float(torch.corrcoef(torch.stack((ranks(values), order)))[0, 1])
+
+
+def area_under_curve(scores: Tensor, positive: Tensor) -> float:
+    """Probability that a positive scores above a negative, ties half; nan with fewer than 5 of either."""
+    count, others = int(positive.sum()), int((~positive).sum())
+    if min(count, others) < 5:
+        return math.nan
+    return float((ranks(scores)[positive].sum() - count * (count + 1) / 2) / (count * others))
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

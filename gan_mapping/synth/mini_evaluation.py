@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.evaluation.judge import area_under_curve
+from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.synth.maps import StoredMaps
 from vl_backbone.downstream.metrics import Ranking, ranking
 from vl_backbone.hdvila.model import HDVILA

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from fdvd.captions.facts import FACTS, consistent, facts_of
-from gan_mapping.evaluation.judge import area_under_curve
+from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.training.attributes import fit_directions, fit_logistic
 from gan_mapping.training.bank import FaceSeed, latents_of

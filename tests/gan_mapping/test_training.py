@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
-from gan_mapping.evaluation.judge import area_under_curve
+from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.training.attributes import (
     fair_borders,
@@ -121,6 +121,7 @@ def test_measures() -> None:
     scores = torch.arange(10).float()
     assert area_under_curve(scores, scores > 4) == 1.0
     assert area_under_curve(-scores, scores > 4) == 0.0
+    assert area_under_curve(torch.zeros(10), scores > 4) == 0.5, "who says the same of all knows nothing"
 
 
 def test_configuration_is_checked(tmp_path: Path) -> None:
