@@ -20,6 +20,7 @@ import torch
 from apps.cli.common import write_text
 from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, Labels, parse_labels
 from gan_mapping import FaceEditor
+from gan_mapping.aiming import AimConfig
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.face_network import FaceNetwork
@@ -70,7 +71,8 @@ class Faces:
         self.side = side
         self.resolver, _ = resolver_of(self.editor)
         self.perceptual = {"perceptual": self.editor.refiner.perceptual, **_lpips(self.editor.device)}
-        parts = [asdict(self.resolver.config), self.editor.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
+        settings = [asdict(self.resolver.config), asdict(AimConfig())]
+        parts = [*settings, self.editor.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = work / f"{side}px-{key}"
         self.folder.mkdir(parents=True, exist_ok=True)

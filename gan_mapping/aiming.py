@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.mappers import OffsetMapper
+from vl_backbone.errors import UsageError
 
 
 class Sight(NamedTuple):
-    """What is read off one picture: scores [A], and the w [w_dim] that the vision mapper takes it for."""
+    """What is read off one picture: scores [A], and how far the w it is taken for (vision mapper) is from its own."""
 
     scores: Tensor
-    w: Tensor
+    misread: Tensor
 
 
 Look = Callable[[Tensor], Sight]  # offset [1, num_ws, w_dim] -> what the picture drawn with it shows
@@ -30,13 +31,14 @@ Look = Callable[[Tensor], Sight]  # offset [1, num_ws, w_dim] -> what the pictur
 
 @dataclass(frozen=True)
 class AimConfig:
-    """All distances in no-to-yes distances of the scores.
+    """Scores and steps in no-to-yes distances.
 
     looks: how many edits are drawn at most. close: so near to the goals, no other one is tried.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     strain: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face; what is beyond counts, squared, against an edit as what is
-    missing to its goals does. What goes beyond a goal counts half.
+    off that reading may be than for the unedited face; what is beyond counts, squared, `strain_weight` times as much
+    against an edit as what is missing to its goals. What goes beyond a goal counts a quarter.
+    torn: from that strain on, the next edit goes `retreat` of the way.
     """
 
     looks: int = 3
@@ -45,6 +47,17 @@ class AimConfig:
     most: float = 2.2
     furthest: float = 2.4
     strain: float = 1.3
+    strain_weight: float = 2.0
+    torn: float = 1.5
+    retreat: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
+            raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
+        if not min(self.close, self.furthest, self.strain, self.strain_weight, self.torn) > 0:
+            raise UsageError("Aiming needs close, furthest, strain, strain_weight and torn above 0.")
+        if not 0 < self.retreat < 1:
+            raise UsageError("Aiming needs a retreat between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,14 @@ def aimed_offset(
     """The best of a few offsets that take this face's picture to where the intents want it.
 
     ws: [1, num_ws, w_dim]; intents: [1, A]; before: what the face's unedited picture shows. The first offset knows
-    only `before`; in each further one every step is corrected by what it achieved per unit of its length (secant rule).
+    only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places, and stay as they are.
     """
     config = config or AimConfig()
     sign = intents[0].sign()
-    goals = mapper.goals(intents)[0]
+    degree = intents[0].abs().clamp(max=1.0)
+    # "A bit" goes a bit of the way, as `OffsetMapper.steps` does.
+    goals = before.scores + degree * (mapper.goals(intents)[0] - before.scores)
     steerable = (sign != 0) & (mapper.relative == 0)
     steps = mapper.steps(ws, intents, before.scores[None])[0]
     best = Aimed(mapper.along(steps)[None], -1)
@@ -74,31 +89,27 @@ def aimed_offset(
     for number in range(config.looks if bool(steerable.any()) else 0):
         offset = mapper.along(steps)[None]
         after = look(offset)
-        left = (goals - after.scores) * sign
-        missed = left[steerable]
-        missing = (F.relu(missed - config.close) + F.relu(-missed - config.close) / 2).square().sum()
-        strained = F.relu(_misread(after, ws + offset) / _misread(before, ws) - config.strain).square()
-        cost = float(missing + strained)
+        left = ((goals - after.scores) * sign)[steerable]
+        missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
+        strain = after.misread / before.misread.clamp(min=1e-6)
+        cost = float(missing + config.strain_weight * F.relu(strain - config.strain).square())
         if cost < least_cost:
             best, least_cost = Aimed(offset, number), cost
-        if bool((left[steerable].abs() < config.close).all()):
+        if strain > config.torn:
+            steps = config.retreat * steps
+            continue
+        if bool((left.abs() < config.close).all()):
             break
-        slope = (after.scores - before.scores) * sign / steps.abs().clamp(min=0.05)
-        steps = torch.where(steerable, sign * _corrected(mapper, steps.abs(), left, slope, sign, config), steps)
+        size = steps[steerable].abs()
+        slope = ((after.scores - before.scores) * sign)[steerable] / size.clamp(min=0.05)
+        # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
+        wanted = size + left / slope.clamp(0.35, 2.5)
+        corrected = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
+        # As without a look: whoever asks for what is there already wants to see an answer.
+        visible = mapper.limits.at_least * degree[steerable]
+        corrected = torch.where(sign[steerable] > 0, torch.maximum(corrected, visible), corrected)
+        if torch.equal(corrected, size):
+            break
+        steps = steps.clone()
+        steps[steerable] = sign[steerable] * corrected
     return best
-
-
-def _misread(sight: Sight, ws: Tensor) -> Tensor:
-    """How far the latent that is read off a picture is from the one it was drawn from."""
-    return (sight.w - ws[0].mean(dim=0)).norm().clamp(min=1e-6)
-
-
-def _corrected(
-    mapper: OffsetMapper, size: Tensor, left: Tensor, slope: Tensor, sign: Tensor, config: AimConfig
-) -> Tensor:
-    """Sizes of the next steps, [A]; slope: how much each score moved per unit of its step so far."""
-    # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
-    wanted = size + left / slope.clamp(0.35, 2.5)
-    corrected = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
-    # As without a look: whoever asks for what is there already wants to see an answer.
-    return torch.where(sign > 0, corrected.clamp(min=mapper.limits.at_least), corrected)

@@ -188,18 +188,18 @@ class FaceEditor:
 
         def look(offset: Tensor) -> Sight:
             pictures.append(draw(ws + offset))
-            return self.see(pictures[-1])
+            return self.see(pictures[-1], ws + offset)
 
-        if mappers.reader is None or not bool(intents.any()):
+        if mappers.reader is None or not bool((intents * (1 - mappers.offset.relative)).any()):
             offset = mappers.offset(ws, intents)
             return offset, draw(ws + offset)
-        before = self.see(draw(ws) if drawn is None else drawn)
+        before = self.see(draw(ws) if drawn is None else drawn, ws)
         aimed = aimed_offset(mappers.offset, ws, intents, before, look)
-        return aimed.offset, pictures[aimed.look] if aimed.look >= 0 else draw(ws + aimed.offset)
+        return aimed.offset, pictures[aimed.look]
 
     @torch.no_grad()
-    def see(self, picture: np.ndarray) -> Sight:
-        """An aligned face, uint8 [R, R, 3] -> where it stands on each attribute and what w it is taken for.
+    def see(self, picture: np.ndarray, ws: Tensor) -> Sight:
+        """What an aligned face, uint8 [R, R, 3], that was drawn from ws [1, num_ws, w_dim] shows.
 
         Raises ValueError for mappers without a reader.
         """
@@ -207,7 +207,8 @@ class FaceEditor:
             raise ValueError(f"the mappers for {self.mappers.backbone} have no attribute reader")
         frames = to_batch([picture], self.backbone.image_size, self.device)
         grid = self.backbone.encode_video(frames[:, None]).grid
-        return Sight(self.mappers.reader(grid[:, 0].flatten(1))[0], self.mappers.vision(grid, 1)[0, 0])
+        misread = (self.mappers.vision(grid, 1)[0, 0] - ws[0].mean(dim=0)).norm()
+        return Sight(self.mappers.reader(grid[:, 0].flatten(1))[0], misread)
 
     def invert(
         self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None

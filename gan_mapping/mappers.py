@@ -80,7 +80,7 @@ class StepLimits:
     """How far an intent may move a face along its attribute, in units of the no-to-yes distance.
 
     at_least: even a face that has what is wished for moves this much (so the user sees an answer); a removal
-    of what is not there moves nothing. at_most: a face at the far end is not thrown further than this.
+    of what is not there moves nothing. at_most: without a look, a face at the far end is not thrown further than this.
     unchecked: how much further a wish aims where nobody looks whether it arrived.
     """
 

@@ -1,4 +1,4 @@
-"""One photo, many edits: the face is found and inverted once, then every sentence and strength is quick."""
+"""One photo, many edits: the face is found and inverted once; a sentence is tried out once, strengths are quick."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
 
 OK, SOME_FAILED, BAD_USAGE, WEIGHTS, INTERRUPTED = 0, 1, 2, 3, 130
-STAGES = ("detect", "align", "encode", "refine", "map_text", "render", "paste", "identity", "write", "total")
+STAGES = ("detect", "align", "encode", "refine", "map_text", "aim", "render", "paste", "identity", "write", "total")
 Row = dict[str, Any]
 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the results; made when missing.")]

@@ -20,6 +20,7 @@ from fdvd.tracking import FaceFinder
 from fdvd.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
 from fdvd.video.joining import join_pieces
 from fdvd.video.writer import CONTAINERS
+from gan_mapping.aiming import AimConfig
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import StageTimer
 from gan_mapping.video.anchors import Anchor
@@ -129,7 +130,8 @@ class _Job:
         with self.source.open("rb") as file:
             clip = hashlib.file_digest(file, "sha256").hexdigest()
         settings = {**asdict(self.settings), "resume": None, "refine": self.refine}
-        parts = [FORMAT, PIECE_FRAMES, clip, settings, asdict(self.config), self.editor.weights]
+        parts = [FORMAT, PIECE_FRAMES, clip, settings, asdict(self.config), asdict(AimConfig()), self.editor.weights]
+        parts.append(str(self.editor.device))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def run(self, work: Workspace, out: Path) -> ClipResult:

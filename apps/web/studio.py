@@ -89,7 +89,7 @@ class KnownPhoto:
 
     def megabytes(self) -> float:
         """Memory held, roughly: the photo twice (pixels and native), and three crops per inverted face."""
-        crops = sum(2 * face.crop.nbytes for session in self.sessions.values() for face in session.faces)
+        crops = sum(3 * face.crop.nbytes for session in self.sessions.values() for face in session.faces)
         return (2 * self.photo.rgb.nbytes + crops) / 1e6
 
 

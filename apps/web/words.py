@@ -151,6 +151,7 @@ def _time(edit: Edit, seconds: float) -> str:
         "detect": "finding faces",
         "encode": "reading the face",
         "refine": "refining",
+        "aim": "trying the edit",
         "render": "drawing",
         "paste": "pasting",
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from gan_mapping.aiming import AimConfig
 from gan_mapping.editing import FaceEditor
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer, FacePlan
@@ -177,6 +178,7 @@ def record_key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, refin
             "source": source.fingerprint(),
             "plan": asdict(plan),
             "refine": refine,
+            "aim": asdict(AimConfig()),
             "weights": measurer.editor.weights,
             "optimiser": optimiser.backbone.weights if optimiser is not None else None,
             "judge": [sha256_of(JUDGE_FILE), JUDGE_NETWORK, measurer.instruments.perceptual_name],

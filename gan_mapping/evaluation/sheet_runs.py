@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from gan_mapping.aiming import AimConfig
 from gan_mapping.editing import FaceEditor
 from gan_mapping.evaluation.edits import thumbnail
 from gan_mapping.evaluation.faces import FaceChoice, start_face
@@ -30,7 +32,7 @@ def run_sheet(
     for place, source in enumerate(sources):
         advance(place, len(sources))
         steps = choice.steps(editor, source)
-        settings = [source.fingerprint(), texts, steps, editor.weights, editor.device.type]
+        settings = [source.fingerprint(), texts, steps, asdict(AimConfig()), editor.weights, editor.device.type]
         key = fingerprint({"settings": settings})
         if records.read(source.name, key) is None:
             try:

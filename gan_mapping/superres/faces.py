@@ -65,7 +65,7 @@ def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tup
     if start is None:
         start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
         notes.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
-    see = None if editor.mappers.reader is None else lambda image: editor.see(_picture(image))
+    see = None if editor.mappers.reader is None else lambda image, ws: editor.see(_picture(image), ws)
     return SuperResolver(editor.generator, start, editor.mappers, config, see), notes
 
 

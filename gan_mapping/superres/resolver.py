@@ -78,7 +78,8 @@ class Fit:
 class SuperResolver:
     """Composes generator, pixel mapper and text offsets; pure of files and of photos.
 
-    see: what a picture [1, 3, R, R] in 0..255 shows; without it, nobody looks whether the words arrived.
+    see: what a picture [1, 3, R, R] in 0..255, drawn from ws [1, num_ws, w_dim], shows; without it, nobody looks
+    whether the words arrived.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class SuperResolver:
         pixel_mapper: PixelStart,
         mappers: Mappers,
         config: ResolverConfig | None = None,
-        see: Callable[[Tensor], Sight] | None = None,
+        see: Callable[[Tensor, Tensor], Sight] | None = None,
     ) -> None:
         self.generator = generator
         self.pixel_mapper = pixel_mapper
@@ -128,9 +129,10 @@ class SuperResolver:
             return strength * self.mappers.offset(fit.ws, intents)
 
         def look(offset: Tensor) -> Sight:
-            return see(self.moved(fit, pixels, offset).image)
+            answer = self.moved(fit, pixels, offset)
+            return see(answer.image, answer.ws)
 
-        before = see(self.moved(fit, pixels, None).image)
+        before = see(self.moved(fit, pixels, None).image, fit.ws)
         return strength * aimed_offset(self.mappers.offset, fit.ws, intents, before, look).offset
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:

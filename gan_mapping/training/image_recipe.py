@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,9 @@ def train_on_pictures(
         accelerator=accelerator,
         checker=HeldOutFaces(objective, _held_out_batches(held_out, collate, config, device), config.run.tensorboard),
     )
-    mappers = model.folded(start.mappers.backbone, start.generator.name, _provenance(config, start, train, out))
+    folded = model.folded(start.mappers.backbone, start.generator.name, _provenance(config, start, train, out))
+    # The reader does not train: it was taught on labels, which these faces have not.
+    mappers = replace(folded, reader=start.mappers.reader)
     if accelerator.is_main_process:
         save_mappers(mappers, out / MODEL_FILE)
     accelerator.wait_for_everyone()

@@ -45,6 +45,8 @@ RELATIVE_AXES = ("age",)
 TELEGRAM_COPIES = 3
 # Best of .01 to .1 on left-out folds of the labelled faces.
 READER_PENALTY = 0.06
+# No score is wished beyond this: where left-out faces hardly tell "yes" from "no", the border runs away.
+FURTHEST_GOAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,15 @@ def _fit_offset(
     # Everything that is said of its answers is said of faces it was not fitted on, as edited faces are.
     unseen = unseen_readings(*seen)
     low, high = mean_answers(unseen, values[labelled], known[labelled])
+    learnt_low, learnt_high = mean_answers(features[labelled].float() @ weight, values[labelled], known[labelled])
+    # What strangers show too little of to tell at all still gets a unit of the right sign.
+    unit = torch.maximum(high - low, (learnt_high - learnt_low) / 10)
     reader = AttributeReader(len(weight), len(bias)).requires_grad_(False)
-    reader.weight.copy_((weight / (high - low)).T)
-    reader.bias.copy_((bias - low) / (high - low))
+    reader.weight.copy_((weight / unit).T)
+    reader.bias.copy_((bias - low) / unit)
     common = load_labels(rare=False)
     selected = torch.tensor([seed not in common for seed in seeds])[labelled]
-    border = (fair_borders(unseen, values[labelled], known[labelled], selected) - low) / (high - low)
+    border = (fair_borders(unseen, values[labelled], known[labelled], selected) - low) / unit
     scores = torch.cat([reader(part.float()) for part in features.split(500)]).clamp(-1, 2)
     probes, probe_bias = fit_probes(latents, scores, values, known)
     colours = torch.stack(
@@ -201,7 +206,7 @@ def _fit_offset(
     offset.directions.copy_(spread_over_layers(directions, calibration.gains, generator.num_ws))
     offset.probe_weight.copy_(probes)
     offset.probe_bias.copy_(probe_bias)
-    offset.high.copy_(border + GOAL_MARGIN)
+    offset.high.copy_((border + GOAL_MARGIN).clamp(max=FURTHEST_GOAL))
     offset.relative.copy_(torch.tensor([float(name in RELATIVE_AXES) for name in ATTRIBUTES]))
     if config.tuned:
         _tune(config, offset, PictureReader(generator, backbone, reader), latents, work, say)

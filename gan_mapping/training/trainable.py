@@ -187,7 +187,6 @@ class TrainableMappers(nn.Module):
         self.directions = TrainableDirections(mappers.offset.directions, axes, "directions" in parts)
         self.text = TrainableText(mappers.text, "text" in parts)
         self.start = Kept(mappers.offset)
-        self.reader = None if mappers.reader is None else Kept(mappers.reader)
 
     def invert(self, features: Tensor) -> Tensor:
         """Flattened grids [B, F] -> ws [B, num_ws, w_dim], every row the same."""
@@ -217,6 +216,5 @@ class TrainableMappers(nn.Module):
         vision.up.bias.copy_(bias)
         text.load_state_dict(self.text.mapper_state())
         offset.directions.copy_(self.directions())
-        reader = None if self.reader is None else copy.deepcopy(self.reader.module)
-        mappers = Mappers(vision, text, offset, self.attributes, backbone, generator, provenance, reader)
+        mappers = Mappers(vision, text, offset, self.attributes, backbone, generator, provenance)
         return mappers.to(torch.device("cpu"))

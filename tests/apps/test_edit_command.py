@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
 
-STAGES = {"detect", "align", "encode", "refine", "map_text", "render", "paste", "write", "total"}
+STAGES = {"detect", "align", "encode", "refine", "map_text", "aim", "render", "paste", "write", "total"}
 INPUTS = ("me.png", "sub/me.jpg", "grey.png", "clear.png", "noface.png", "dot.png", "broken.png", "two.png")
 
 

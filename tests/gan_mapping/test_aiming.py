@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gan_mapping.aiming import AimConfig, Sight, aimed_offset
 from gan_mapping.mappers import OffsetMapper
+from vl_backbone.errors import UsageError
 
 NUM_WS, W_DIM = 3, 4
 
@@ -34,9 +35,8 @@ class Face:
     def __call__(self, offset: Tensor) -> Sight:
         """The latent is misread by 1, and by more where the picture falls apart."""
         self.looks += 1
-        latent = offset[0].mean(0)
         apart = 10.0 * float(bool((offset.abs() > self.breaks_at).any()))
-        return Sight(self.after(offset), latent + torch.tensor([0.0, 0.0, 0.0, 1.0 + apart]))
+        return Sight(self.after(offset), torch.tensor(1.0 + apart))
 
     def after(self, offset: Tensor) -> Tensor:
         return self.before + self.answers * offset[0, 0, :3]
@@ -44,7 +44,7 @@ class Face:
 
 def aim(mapper: OffsetMapper, face: Face, wishes: tuple[float, ...], config: AimConfig | None = None) -> Tensor:
     ws = torch.zeros(1, NUM_WS, W_DIM)
-    before = Sight(face.before, torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    before = Sight(face.before, torch.tensor(1.0))
     return aimed_offset(mapper, ws, torch.tensor([wishes]), before, face, config).offset
 
 
@@ -61,6 +61,19 @@ def test_removals_arrive_too_and_a_face_without_it_is_left_alone(mapper: OffsetM
     offset = aim(mapper, face, (-1.0, -1.0, 0.0))
     assert face.after(offset)[0] == pytest.approx(0.0, abs=0.13)
     assert not offset[0, :, 1].any()
+    gone = Face((-0.3, 0.0, 0.5), (1.0, 1.0, 1.0))
+    assert not aim(mapper, gone, (-1.0, 0.0, 0.0)).any() and gone.looks == 1
+
+
+@pytest.mark.parametrize("answer", [0.6, 1.0, 1.5])
+def test_a_bit_goes_a_bit_of_the_way(mapper: OffsetMapper, answer: float) -> None:
+    """As far as without a look, on a face that answers like the average."""
+    face = Face((0.0, 0.0, 0.5), (answer, 1.0, 1.0))
+    config = AimConfig(close=0.01)
+    moved = float(face.after(aim(mapper, face, (0.3, 0.0, 0.0), config))[0])
+    ws = torch.zeros(1, NUM_WS, W_DIM)
+    unlooked = mapper.steps(ws, torch.tensor([[0.3, 0.0, 0.0]]), face.before[None])[0, 0]
+    assert moved == pytest.approx(float(unlooked), abs=0.03) and moved < 0.3
 
 
 def test_an_edit_that_arrives_at_once_costs_one_look(mapper: OffsetMapper) -> None:
@@ -93,6 +106,20 @@ def test_the_last_edit_before_the_picture_falls_apart_is_taken(mapper: OffsetMap
     assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(1.0)
 
 
+def test_an_edit_that_tears_the_picture_at_once_is_taken_back(mapper: OffsetMapper) -> None:
+    face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
+    face.breaks_at = 0.6
+    assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(0.49)
+
+
 def test_who_has_it_already_still_sees_an_answer(mapper: OffsetMapper) -> None:
-    offset = aim(mapper, Face((1.8, 0.0, 0.5), (1.0, 1.0, 1.0)), (1.0, 0.0, 0.0))
+    face = Face((1.8, 0.0, 0.5), (1.0, 1.0, 1.0))
+    offset = aim(mapper, face, (1.0, 0.0, 0.0))
     assert float(offset[0, 0, 0]) == pytest.approx(mapper.limits.at_least)
+    assert face.looks == 1, "the same edit is not drawn twice"
+
+
+@pytest.mark.parametrize("settings", [{"looks": 0}, {"least": 0.0}, {"most": 0.5}, {"strain": -1.0}, {"retreat": 1.0}])
+def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="Aiming"):
+        AimConfig(**settings)  # type: ignore[arg-type]

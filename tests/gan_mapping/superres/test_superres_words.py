@@ -74,9 +74,9 @@ def test_words_that_hardly_show_are_said_louder() -> None:
     fit = resolver.fit(pixels)
     plain, said = resolver.answer(fit, pixels, SILENCE), resolver.answer(fit, pixels, WISH)
 
-    def see(image: torch.Tensor) -> Sight:
+    def see(image: torch.Tensor, ws: torch.Tensor) -> Sight:
         """The attribute is there when its corner is 8 grey levels darker; every latent is as hard to read."""
-        return Sight(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.full((W_DIM,), 100.0))
+        return Sight(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.tensor(1.0))
 
     resolver.see = see
     louder = resolver.answer(fit, pixels, WISH)
