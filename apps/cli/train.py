@@ -35,7 +35,7 @@ def train_mapper(
     work: Annotated[Path | None, typer.Option(help="Folder for faces and features (several GB).")] = None,
     out: Annotated[Path, typer.Option(help="Mapper file to write.")] = Path("mini.safetensors"),
 ) -> None:
-    """Fit vision, text and offset mappers from redrawn faces and labels. Interrupt freely: it resumes."""
+    """Fit vision, text and offset mappers and the attribute reader from redrawn faces and labels. Resumes."""
     with exit_codes():
         quiet_libraries()
         from gan_mapping.checkpoint import save_mappers

@@ -10,7 +10,7 @@ import torch
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.checkpoint import load_mappers, save_mappers
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.training.recipe import choose_labelled, fit_mappers, load_config
+from gan_mapping.training.recipe import FURTHEST_GOAL, choose_labelled, fit_mappers, load_config
 from vl_backbone import load_backbone
 
 SMOKE = Path(__file__).parents[2] / "gan_mapping" / "training" / "smoke.yaml"
@@ -49,6 +49,8 @@ def test_smoke_recipe_resumes_and_makes_mappers_that_edit(generator: Generator, 
     ws = generator.w_mean.expand(1, generator.num_ws, generator.w_dim)
     wish = torch.zeros(1, len(ATTRIBUTES))
     wish[0, ATTRIBUTES.index("smile")] = 1.0
+    assert loaded.reader is not None and bool(loaded.reader.weight.isfinite().all())
+    assert float(loaded.offset.high.max()) <= FURTHEST_GOAL
     moved = loaded.offset(ws, wish)
     assert bool(moved.isfinite().all())
     gain = (loaded.offset.scores(ws + moved) - loaded.offset.scores(ws))[0, ATTRIBUTES.index("smile")]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny_parts import write_faces, write_generator, write_recipe
 
-from gan_mapping.checkpoint import load_mappers
+from gan_mapping.checkpoint import WEIGHTS_DIR, load_mappers
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "apps.cli.main", "train", "mapper-images", "--device", "cpu"]
@@ -117,6 +117,9 @@ def test_the_smoke_recipe_runs_every_loss_on_the_shipped_parts(tmp_path: Path) -
     mappers, _ = load_mappers(tmp_path / "run" / "mappers.safetensors")
     pictures = mappers.provenance["pictures"]
     assert isinstance(pictures, dict) and pictures["faces"] == 3 and mappers.backbone == "imagenet-minilm"
+    shipped, _ = load_mappers(WEIGHTS_DIR / "mini.safetensors")
+    assert mappers.reader is not None and shipped.reader is not None
+    assert torch.equal(mappers.reader.weight, shipped.reader.weight), "what looks at edits is handed on"
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 

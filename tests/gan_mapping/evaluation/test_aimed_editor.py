@@ -1,0 +1,89 @@
+"""An editor that looks at its edits: what it gives back, and how often it draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from blocks_editor import tiny_editor
+
+from fdvd.attributes import ATTRIBUTES
+from gan_mapping import FaceEditor
+from gan_mapping.images import to_uint8
+from gan_mapping.mappers import AttributeReader
+from gan_mapping.session import EditSession
+
+SMILE, AGE = ATTRIBUTES.index("smile"), ATTRIBUTES.index("age")
+
+
+@pytest.fixture
+def looking() -> FaceEditor:
+    """Its reader sees the picture's colours; smile is one of them."""
+    editor = tiny_editor()
+    torch.manual_seed(1)
+    reader = AttributeReader(8 * 8 * 3, len(ATTRIBUTES)).requires_grad_(False)
+    editor.mappers = replace(editor.mappers, reader=reader)
+    editor.mappers.offset.relative[AGE] = 1.0
+    return editor
+
+
+def wish(axis: int, degree: float = 1.0) -> torch.Tensor:
+    intents = torch.zeros(1, len(ATTRIBUTES))
+    intents[0, axis] = degree
+    return intents
+
+
+def test_the_picture_is_the_render_of_the_offset(looking: FaceEditor) -> None:
+    ws = looking.sample(3)
+    for intents in (wish(SMILE), wish(SMILE, -1.0), wish(AGE), 0 * wish(AGE)):
+        offset, picture = looking.aim(ws, intents)
+        assert np.array_equal(picture, to_uint8(looking.generator.render(ws + offset))[0])
+        assert bool(offset.any()) == bool(intents.any()) or intents[0, SMILE] < 0
+
+
+def test_a_look_moves_the_edit_towards_its_goal(looking: FaceEditor) -> None:
+    """Never further from the goal than the first try; and nearer for a face that answers."""
+    ws = looking.sample(5)
+    intents = wish(SMILE)
+    goal = looking.mappers.offset.goals(intents)[0, SMILE]
+    seen = looking.see(to_uint8(looking.generator.render(ws))[0], ws)
+    first = looking.mappers.offset.along(looking.mappers.offset.steps(ws, intents, seen.scores[None])[0])
+    tried = to_uint8(looking.generator.render(ws + first))[0]
+    _, picture = looking.aim(ws, intents)
+    missed = (goal - looking.see(tried, ws).scores[SMILE]).abs()
+    assert (goal - looking.see(picture, ws).scores[SMILE]).abs() <= missed + 1e-3
+
+
+def test_steps_that_know_no_goal_are_drawn_once(looking: FaceEditor) -> None:
+    generator = looking.generator
+    before = generator.drawn  # type: ignore[attr-defined]
+    looking.aim(looking.sample(3), wish(AGE))
+    assert generator.drawn == before + 1  # type: ignore[attr-defined]
+
+
+def test_who_cannot_look_says_so() -> None:
+    editor = tiny_editor()
+    with pytest.raises(ValueError, match="no attribute reader"):
+        editor.see(np.zeros((128, 128, 3), np.uint8), editor.sample(1))
+
+
+def test_a_slider_aims_once_and_another_sentence_anew(looking: FaceEditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    session = EditSession(looking, photo, refine=0, aligned=True)
+    aimed: list[torch.Tensor] = []
+    aim = looking.aim
+
+    def counted(ws: torch.Tensor, intents: torch.Tensor, drawn: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        aimed.append(intents)
+        return aim(ws, intents, drawn)
+
+    monkeypatch.setattr(looking, "aim", counted)
+    monkeypatch.setattr(looking, "read", lambda text: wish(SMILE if "smile" in text else AGE))
+    for strength in (0.0, 0.3, 1.0, -1.0):
+        session.apply("smile", strength)
+    assert len(aimed) == 1
+    session.apply("older", 1.0)
+    assert len(aimed) == 2
+    assert np.array_equal(session.apply("smile", 0.0).rgb, photo)
