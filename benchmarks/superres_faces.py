@@ -20,7 +20,6 @@ import torch
 from apps.cli.common import write_text
 from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, Labels, parse_labels
 from gan_mapping import FaceEditor
-from gan_mapping.aiming import AimConfig
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.face_network import FaceNetwork
@@ -28,7 +27,7 @@ from gan_mapping.losses.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.losses.reconstruction import perceptual_distance
 from gan_mapping.superres.faces import resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
-from gan_mapping.superres.resolver import Resolved
+from gan_mapping.superres.resolver import AIM, Resolved
 from vl_backbone.assets import WeightStore
 from vl_backbone.errors import WeightsError
 
@@ -71,7 +70,7 @@ class Faces:
         self.side = side
         self.resolver, _ = resolver_of(self.editor)
         self.perceptual = {"perceptual": self.editor.refiner.perceptual, **_lpips(self.editor.device)}
-        settings = [asdict(self.resolver.config), asdict(AimConfig())]
+        settings = [asdict(self.resolver.config), asdict(AIM)]
         parts = [*settings, self.editor.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = work / f"{side}px-{key}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_mapping.aiming import Sight, aimed_offset
+from gan_mapping.aiming import AimConfig, Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.reconstruction import row_spread
@@ -21,6 +21,10 @@ from gan_mapping.superres.pixels import back_project, box_filter, consistency, r
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import PixelStart
 from vl_backbone.errors import InputError
+
+
+# The input's pixels hold an answer together, and its latent is harder to read than a drawn face's in any case.
+AIM = AimConfig(strain=2.0, torn=3.0)
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class SuperResolver:
             return see(answer.image, answer.ws)
 
         before = see(self.moved(fit, pixels, None).image, fit.ws)
-        return strength * aimed_offset(self.mappers.offset, fit.ws, intents, before, look).offset
+        return strength * aimed_offset(self.mappers.offset, fit.ws, intents, before, look, AIM).offset
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
         """The answer from a fit to these pixels, moved by the offset of words."""
