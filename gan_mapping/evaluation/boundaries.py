@@ -20,8 +20,8 @@ def fit_boundaries(
     """An OffsetMapper whose directions are the plain normals of logistic boundaries, the same for all layers.
 
     wanted: the attributes that are fitted (others do nothing). relative [A]: as in OffsetMapper. Fitted on w and the
-    hand-made labels of seeds 0-1599. The step rule is that of our own mappers without a look: from where the face is to as far
-    beyond the boundary. Raises InputError when an attribute has too few examples.
+    hand-made labels of seeds 0-1599. The step rule is that of our own mappers without a look: from where the face is
+    to as far beyond the boundary. Raises InputError when an attribute has too few examples.
     """
     labels = load_labels(rare=False)
     seeds = [seed for seed in sorted(labels) if seed not in HELD_OUT_SEEDS]

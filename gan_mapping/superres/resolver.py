@@ -22,7 +22,6 @@ from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import PixelStart
 from vl_backbone.errors import InputError
 
-
 # The input's pixels hold an answer together, and its latent is harder to read than a drawn face's in any case.
 AIM = AimConfig(strain=2.0, torn=3.0)
 
