@@ -75,7 +75,7 @@ def aimed_offset(
 
     ws: [1, num_ws, w_dim]; intents: [1, A]; before: what the face's unedited picture shows. The first offset knows
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
-    Relative intents (older) are steps, not places, and stay as they are.
+    Relative intents (older) are steps, not places: only a retreat from a torn picture changes them.
     """
     config = config or AimConfig()
     sign = intents[0].sign()
