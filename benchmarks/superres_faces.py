@@ -25,9 +25,9 @@ from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.face_network import FaceNetwork
 from gan_mapping.losses.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.losses.reconstruction import perceptual_distance
-from gan_mapping.superres.faces import resolver_of
+from gan_mapping.superres.faces import picture_of, resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
-from gan_mapping.superres.resolver import AIM, Resolved
+from gan_mapping.superres.resolver import AIM
 from vl_backbone.assets import WeightStore
 from vl_backbone.errors import WeightsError
 
@@ -119,7 +119,7 @@ class Faces:
         fit, fitting = timed(lambda: self.resolver.fit(pixels))
         for text in missing:
             found, answering = timed(lambda text=text: self.resolver.answer(fit, pixels, self.intents(text)))
-            figures = self.measure(as_picture(found), truth, pixels)
+            figures = self.measure(picture_of(found.image), truth, pixels)
             seconds = {name: fitting[name] + answering[name] for name in fitting}
             record["answers"][text] = {**figures, **seconds, "latent_consistency": found.latent_error}
         write_text(path, json.dumps(record) + "\n")
@@ -130,11 +130,6 @@ class Faces:
         if text == PLAIN:
             return torch.zeros(1, len(self.editor.mappers.attributes), device=self.editor.device)
         return self.editor.read(text)
-
-
-def as_picture(found: Resolved) -> np.ndarray:
-    """An answer as uint8 [R, R, 3]."""
-    return to_uint8(found.image / 127.5 - 1)[0]
 
 
 def timed(make: Callable[[], Any]) -> tuple[Any, dict[str, float]]:

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from PIL import Image
 from superres import preview_bank, searched
-from superres_faces import PLAIN, Faces, as_picture, parsed, parser_for
+from superres_faces import PLAIN, Faces, parsed, parser_for
 
 from apps.cli.common import write_text
 from apps.sheets import Tile, contact_sheet
 from fdvd.images import load_photo
 from gan_mapping.images import to_uint8
 from gan_mapping.superres.baselines import nearest_latent
+from gan_mapping.superres.faces import picture_of
 from gan_mapping.superres.pixels import as_pixels, consistency, enlarge
 
 QUALITY = 82
@@ -39,7 +40,9 @@ def answers(faces: Faces, pixels: torch.Tensor, sentences: list[str]) -> list[Ti
     """Ours without words and with each sentence."""
     fit = faces.resolver.fit(pixels)
     found = [faces.resolver.answer(fit, pixels, faces.intents(text)) for text in (PLAIN, *sentences)]
-    return [Tile(as_picture(one), text or "no words") for one, text in zip(found, (PLAIN, *sentences), strict=True)]
+    return [
+        Tile(picture_of(one.image), text or "no words") for one, text in zip(found, (PLAIN, *sentences), strict=True)
+    ]
 
 
 def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> list[Tile]:

@@ -81,12 +81,10 @@ class StepLimits:
 
     at_least: even a face that has what is wished for moves this much (so the user sees an answer); a removal
     of what is not there moves nothing. at_most: without a look, a face at the far end is not thrown further than this.
-    unchecked: how much further a wish aims where nobody looks whether it arrived.
     """
 
     at_least: float = 0.25
     at_most: float = 1.6
-    unchecked: float = 0.05
 
 
 class OffsetMapper(nn.Module):
@@ -123,14 +121,13 @@ class OffsetMapper(nn.Module):
         """weights [A] -> offset [num_ws, w_dim]: the sum of the directions, whatever the face is like."""
         return torch.einsum("a,anw->nw", weights, self.directions)
 
-    def goals(self, intents: Tensor, beyond: float = 0.0) -> Tensor:
-        """intents [B, A] -> the scores they aim at, [B, A]; beyond: how much further than `high` wishes aim.
+    def goals(self, intents: Tensor) -> Tensor:
+        """intents [B, A] -> the scores they aim at, [B, A].
 
         Degrees move the goal: half an intent aims half-way between the middle and the full goal.
         """
-        high = self.high + beyond
-        middle = (self.low + high) / 2
-        return middle + intents * torch.where(intents > 0, high - middle, middle - self.low)
+        middle = (self.low + self.high) / 2
+        return middle + intents * torch.where(intents > 0, self.high - middle, middle - self.low)
 
     def steps(self, ws: Tensor, intents: Tensor, seen: Tensor | None = None) -> Tensor:
         """How far each face has to go: [B, A] signed, 0 where nothing was asked.
@@ -139,8 +136,7 @@ class OffsetMapper(nn.Module):
         """
         lo, hi = self.limits.at_least, self.limits.at_most
         size = intents.abs()
-        goal = self.goals(intents, self.limits.unchecked if seen is None else 0.0)
-        needed = (goal - (self.scores(ws) if seen is None else seen)) * intents.sign()
+        needed = (self.goals(intents) - (self.scores(ws) if seen is None else seen)) * intents.sign()
         absolute = torch.where(intents > 0, needed.clamp(lo, hi), needed.clamp(0, hi)) * size.clamp(max=1.0)
         reach = torch.where(self.relative > 0, size, absolute)
         return torch.where(intents == 0, torch.zeros_like(reach), reach * intents.sign())

@@ -65,7 +65,7 @@ def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tup
     if start is None:
         start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
         notes.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
-    see = None if editor.mappers.reader is None else lambda image, ws: editor.see(_picture(image), ws)
+    see = None if editor.mappers.reader is None else lambda image, ws: editor.see(picture_of(image), ws)
     return SuperResolver(editor.generator, start, editor.mappers, config, see), notes
 
 
@@ -117,10 +117,10 @@ def super_resolve(
     return SuperResolution(frame, picture, answers, editor.mappers.named(intents), timer.seconds, warnings)
 
 
-def _picture(image: Tensor) -> np.ndarray:
+def picture_of(image: Tensor) -> np.ndarray:
     """[1, 3, R, R] in 0..255 -> uint8 [R, R, 3]."""
     return to_uint8(image / 127.5 - 1)[0]
 
 
 def _answer(found: Resolved) -> ResolvedFace:
-    return ResolvedFace(_picture(found.image), found.ws[0], round(found.latent_error, 3), round(found.error, 3))
+    return ResolvedFace(picture_of(found.image), found.ws[0], round(found.latent_error, 3), round(found.error, 3))

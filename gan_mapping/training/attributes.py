@@ -63,8 +63,6 @@ MAY_FOLLOW: dict[str, tuple[str, ...]] = {
     "long_hair": ("bald", "bangs"),
     "bangs": ("receding", "bald"),
 }
-# How far behind the classifier's border ("yes") a wish aims, in no-to-yes distances.
-GOAL_MARGIN = 0.5
 FOLDS = 5
 HAIR_COLOURS = ("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair")
 HAIR_TEXTURES = ("straight_hair", "wavy_hair", "curly_hair")
