@@ -42,12 +42,11 @@ def preview_bank(editor: FaceEditor, count: int, work: Path) -> Bank:
         return stored
     assert editor.pixel_mapper is not None
     preview = preview_of(editor.generator, editor.pixel_mapper.preview)
-    pictures, latents = [], []
-    for seed in range(BANK_SEED, BANK_SEED + count):
-        ws = editor.sample(seed)
-        latents.append(ws[:, 0])
-        pictures.append(to_level(preview(ws), 16))
-    bank = torch.cat(pictures), torch.cat(latents)
+    # Filled in place: thousands of small tensors kept between large ones that come and go took 9 GB.
+    bank = torch.empty(count, 3, 16, 16), torch.empty(count, editor.generator.w_dim)
+    for row in range(count):
+        ws = editor.sample(BANK_SEED + row)
+        bank[0][row], bank[1][row] = to_level(preview(ws), 16)[0], ws[0, 0]
     save(bank, path)
     return bank
 

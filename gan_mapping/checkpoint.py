@@ -13,7 +13,9 @@ from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, Visio
 from vl_backbone.assets.trained_file import read_trained, write_trained
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-FORMAT = "vilaface-mappers-2"
+FORMAT = "vilaface-mappers-3"
+# Wide layers: most of a file.
+READ_PICTURES = ("vision.down.weight", "reader.weight")
 
 
 @dataclass
@@ -65,7 +67,10 @@ def without_closing_token(attention_mask: Tensor) -> Tensor:
 
 
 def save_mappers(mappers: Mappers, path: Path) -> None:
-    """Writes the layers as fp16 safetensors (atomically); names, sizes and provenance go into its metadata."""
+    """Writes the layers as safetensors (atomically); names, sizes and provenance go into its metadata.
+
+    All as fp16, but the two that read pictures as int8: on the shipped layers that moves w by half a percent.
+    """
     tensors = {
         f"{part}.{key}": value
         for part, module in mappers.layers().items()
@@ -77,7 +82,7 @@ def save_mappers(mappers: Mappers, path: Path) -> None:
         "generator": mappers.generator,
         "provenance": json.dumps(mappers.provenance, sort_keys=True),
     }
-    write_trained(path, FORMAT, tensors, metadata)
+    write_trained(path, FORMAT, tensors, metadata, int8=READ_PICTURES)
 
 
 def load_mappers(path: Path) -> tuple[Mappers, str]:

@@ -164,13 +164,13 @@ class FaceEditor:
         """A sentence -> intents [1, A] in the order of `mappers.attributes`; all zero when nothing was understood."""
         batch = self.backbone.tokenize([text])
         features = self.backbone.encode_text(batch.input_ids, batch.attention_mask)
-        return self.mappers.read(features.tokens, features.attention_mask)
+        return self.mappers.read(features.states(), features.attention_mask)
 
     @torch.no_grad()
     def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
         frames = to_batch(crops, self.backbone.image_size, self.device)
-        return self.mappers.vision(self.backbone.encode_video(frames[:, None]).grid, self.generator.num_ws)
+        return self.mappers.vision(self.backbone.encode_video(frames[:, None]).still(), self.generator.num_ws)
 
     @torch.no_grad()
     def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
@@ -206,9 +206,9 @@ class FaceEditor:
         if self.mappers.reader is None:
             raise ValueError(f"the mappers for {self.mappers.backbone} have no attribute reader")
         frames = to_batch([picture], self.backbone.image_size, self.device)
-        grid = self.backbone.encode_video(frames[:, None]).grid
-        misread = (self.mappers.vision(grid, 1)[0, 0] - ws[0].mean(dim=0)).norm()
-        return Sight(self.mappers.reader(grid[:, 0].flatten(1))[0], misread)
+        features = self.backbone.encode_video(frames[:, None]).still()
+        misread = (self.mappers.vision(features, 1)[0, 0] - ws[0].mean(dim=0)).norm()
+        return Sight(self.mappers.reader(features)[0], misread)
 
     def invert(
         self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None

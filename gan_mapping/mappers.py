@@ -15,19 +15,19 @@ from torch import Tensor, nn
 
 
 class VisionMapper(nn.Module):
-    """Feature grid -> w+: one affine map, stored as a product of rank r (reduced-rank ridge regression)."""
+    """Picture features -> w+: one affine map, stored as a product of rank r (reduced-rank ridge regression)."""
 
     def __init__(self, features: int, rank: int, w_dim: int) -> None:
         super().__init__()
         self.down = nn.Linear(features, rank, bias=False)
         self.up = nn.Linear(rank, w_dim)
 
-    def forward(self, grid: Tensor, num_ws: int) -> Tensor:
-        """grid: [B, S, h', w', D], the first clip is read -> ws [B, num_ws, w_dim], every row the same.
+    def forward(self, features: Tensor, num_ws: int) -> Tensor:
+        """features: [B, F] of `VideoFeatures.still` -> ws [B, num_ws, w_dim], every row the same.
 
         The generator was taught with one shared w, so the first guess stays in W; refinement leaves it.
         """
-        w: Tensor = self.up(self.down(grid[:, 0].flatten(1)))
+        w: Tensor = self.up(self.down(features))
         return w[:, None].expand(-1, num_ws, -1).contiguous()
 
 
@@ -66,7 +66,7 @@ class TextMapper(nn.Module):
 
 
 class AttributeReader(nn.Linear):
-    """Feature grid, flattened [B, F] -> attribute scores [B, A]; labelled faces average 0 ("no") and 1 ("yes").
+    """Picture features [B, F] -> attribute scores [B, A]; labelled faces average 0 ("no") and 1 ("yes").
 
     A logistic classifier on the backbone's features of labelled pictures, in units of its own mean answers.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -13,10 +14,18 @@ from vl_backbone.hdvila.model import HDVILA, FusedFeatures
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 MAX_TOKENS = 128
+# What the finest of the joined trunk maps has; a cell of the grid keeps its four quarters apart.
+FINE_CHANNELS = 40
+# Text layers whose states are handed out beside the top one's: word pieces and two middle layers.
+EARLY_LAYERS = (0, 2, 4)
 
 
 class HDVILAMini:
-    """Frozen; `grid` has 384 channels on 8x8 cells, `tokens` 384; video and text embeddings share one space."""
+    """Frozen; `grid` has 384 channels on 8x8 cells, `tokens` 384; video and text embeddings share one space.
+
+    Pre-training kept in `grid` what captions tell. What else a face looks like is in `detail`: the HR trunk's maps of
+    the same cells (464 channels). The `detail` of words: states of three earlier text layers (3 x 384).
+    """
 
     name = "hdvila-mini"
     image_size = HR_SIZE
@@ -37,7 +46,11 @@ class HDVILAMini:
         hr, lr = (None if frames is None else frames.to(self.device) for frames in (hr, lr))
         if hr is not None and lr is None and hr.dim() == 5:
             lr = still_neighbours(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
-        return self.model.encode_video(hr, lr)
+        features, maps = self.model.encode_video_and_maps(hr, lr)
+        if maps.high is None:
+            return features
+        detail = trunk_cells(maps.high).unflatten(0, features.grid.shape[:2])
+        return VideoFeatures(features.grid, features.embedding, detail)
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Sentences to word-piece ids, cut at 128 pieces."""
@@ -47,9 +60,15 @@ class HDVILAMini:
     @torch.no_grad()
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> TextFeatures:
         """[B, L] ids and mask -> tokens [B, L, 384] after the text layers, embedding [B, 384]."""
-        return self.model.encode_text(input_ids.to(self.device), attention_mask.to(self.device))
+        return self.model.encode_text(input_ids.to(self.device), attention_mask.to(self.device), EARLY_LAYERS)
 
     @torch.no_grad()
     def fuse(self, video: VideoFeatures, text: TextFeatures) -> FusedFeatures:
         """Joint reading of B videos and their texts, with MLM logits."""
         return self.model.fuse(video, text)
+
+
+def trunk_cells(high: Tensor) -> Tensor:
+    """Joined trunk maps [C, 344, 16, 16] -> [C, 8, 8, 464]: four quarters of the finest map, means of the others."""
+    fine = F.pixel_unshuffle(high[:, :FINE_CHANNELS], 2)
+    return torch.cat((fine, F.avg_pool2d(high[:, FINE_CHANNELS:], 2)), dim=1).permute(0, 2, 3, 1)

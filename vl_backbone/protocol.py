@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 
@@ -15,10 +16,17 @@ class VideoFeatures:
 
     grid: [B, S, h', w', D] feature grid of each of S clips (a still image is one clip, S = 1).
     embedding: [B, E] unit-norm summary.
+    detail: [B, S, h', w', D'] earlier maps of the same cells, where the grid has dropped what words cannot tell.
     """
 
     grid: Tensor
     embedding: Tensor
+    detail: Tensor | None = None
+
+    def still(self) -> Tensor:
+        """Everything that is seen of the first clip, as linear layers read it: [B, h' * w' * (D + D')]."""
+        cells = self.grid if self.detail is None else torch.cat((self.grid, self.detail), dim=-1)
+        return cells[:, 0].flatten(1)
 
 
 @dataclass(frozen=True)
@@ -28,11 +36,17 @@ class TextFeatures:
     tokens: [B, L, D] one state per word piece; padded positions are undefined.
     attention_mask: [B, L] 1 for real tokens, 0 for padding.
     embedding: [B, E] unit-norm summary.
+    detail: [B, L, D'] the same word pieces in earlier layers.
     """
 
     tokens: Tensor
     attention_mask: Tensor
     embedding: Tensor
+    detail: Tensor | None = None
+
+    def states(self) -> Tensor:
+        """Everything that is read of each word piece, as linear layers take it: [B, L, D + D']."""
+        return self.tokens if self.detail is None else torch.cat((self.tokens, self.detail), dim=-1)
 
 
 @dataclass(frozen=True)

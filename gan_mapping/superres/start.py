@@ -51,7 +51,7 @@ class VisionStart:
     def __call__(self, pixels: Tensor) -> Tensor:
         """See `PixelStart`."""
         frames = enlarge(pixels, self.backbone.image_size)
-        ws: Tensor = self.vision(self.backbone.encode_video(frames[:, None]).grid, 1)
+        ws: Tensor = self.vision(self.backbone.encode_video(frames[:, None]).still(), 1)
         return ws[:, 0]
 
     @torch.no_grad()

@@ -68,7 +68,7 @@ def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterat
 
 
 def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, view: int) -> Iterator[Path]:
-    """Frozen grids of one view of every face (view 0 clean, others augmented): fp16 [n, features] per shard."""
+    """Frozen features of one view of every face (view 0 clean, others augmented): fp16 [n, features] per shard."""
     for index, source in enumerate(pictures):
         path = folder / f"features-{view}-{index:03d}.npy"
         if not path.exists():
@@ -83,8 +83,8 @@ def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, v
                     ]
                 frames = to_batch(batch, backbone.image_size, torch.device("cpu"))
                 with torch.inference_mode():
-                    grid = backbone.encode_video(frames[:, None]).grid
-                parts.append(grid.flatten(1).half().cpu().numpy())
+                    features = backbone.encode_video(frames[:, None]).still()
+                parts.append(features.half().cpu().numpy())
             save_array(path, np.concatenate(parts))
         yield path
 

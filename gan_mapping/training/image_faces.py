@@ -161,9 +161,9 @@ def _grid(faces: FaceSet, index: int, backbone: Backbone) -> np.ndarray | None:
 
 
 def seen(pictures: Tensor, backbone: Backbone) -> Tensor:
-    """pictures [B, 3, R, R] RGB in about 0..255 -> the backbone's grids, flattened [B, F]; differentiable."""
+    """pictures [B, 3, R, R] RGB in about 0..255 -> the backbone's features [B, F]; differentiable."""
     frames = scaled(pictures, backbone.image_size).clamp(0, 255)
-    return backbone.encode_video(frames[:, None]).grid.flatten(1)
+    return backbone.encode_video(frames[:, None]).still()
 
 
 def _split(dataset: ClipDataset, folder: Path) -> tuple[list[int], list[int]]:

@@ -106,7 +106,7 @@ class MapperObjective(nn.Module):
     def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Token states [B, L, D] and mask [B, L] of the edit sentences, as the text mapper reads them."""
         features = self.frozen.backbone.encode_text(batch["sentence_ids"], batch["sentence_mask"])
-        return features.tokens.float(), features.attention_mask
+        return features.states().float(), features.attention_mask
 
     def reconstruction(self, batch: Batch, ws: Tensor) -> dict[str, Tensor]:
         """Terms of `ReconstructionLosses` that have a weight."""

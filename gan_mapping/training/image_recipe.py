@@ -127,7 +127,7 @@ def fresh_mappers(config: FreshConfig, backbone: Backbone, generator: Generator)
     picture = torch.zeros(1, 3, backbone.image_size, backbone.image_size)
     features = seen(picture, backbone).shape[1]
     words = backbone.tokenize(["a face"])
-    width = backbone.encode_text(words.input_ids, words.attention_mask).tokens.shape[-1]
+    width = backbone.encode_text(words.input_ids, words.attention_mask).states().shape[-1]
     vision = VisionMapper(features, min(config.rank, features), generator.w_dim)
     vision.down.weight.normal_(0, features**-0.5, generator=torch.Generator().manual_seed(0))
     vision.up.weight.zero_()

@@ -197,7 +197,7 @@ def _fit_offset(
         for row in ws:
             picture = (generator.render(row[None]).clamp(-1, 1) + 1) * 127.5
             small = F.interpolate(picture, size=backbone.image_size, mode="bilinear", antialias=True)
-            rows.append(reader(backbone.encode_video(small[:, None]).grid.flatten(1).cpu()))
+            rows.append(reader(backbone.encode_video(small[:, None]).still().cpu()))
         return torch.cat(rows)
 
     tried = latents[:: len(latents) // config.calibration_faces][: config.calibration_faces]

@@ -59,8 +59,9 @@ def encode_sentences(texts: Sequence[str], backbone: Backbone, batch_size: int =
         index = order[start : start + batch_size]
         batch = backbone.tokenize([texts[i] for i in index])
         features = backbone.encode_text(batch.input_ids, batch.attention_mask)
+        token_states = features.states()
         for row, i in enumerate(index):
-            states[i] = features.tokens[row, : int(batch.attention_mask[row].sum()) - 1].half().cpu()
+            states[i] = token_states[row, : int(batch.attention_mask[row].sum()) - 1].half().cpu()
     return TokenBank(torch.cat(states), torch.tensor([len(s) for s in states]))
 
 

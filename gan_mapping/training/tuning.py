@@ -59,7 +59,7 @@ class PictureReader:
         """ws [B, num_ws, w_dim] -> scores [B, A], mean colours [B, patches, 3] in units of 32 grey levels."""
         picture = (self.generator.synthesis(ws).clamp(-1, 1) + 1) * 127.5
         small = F.interpolate(picture, size=self.backbone.image_size, mode="bilinear", antialias=True)
-        scores = self.reader(self.backbone.encode_video(small[:, None]).grid.flatten(1))
+        scores = self.reader(self.backbone.encode_video(small[:, None]).still())
         k = picture.shape[-1] / 512
         patches = [
             picture[:, :, int(t * k) : int(b * k), int(x * k) : int(y * k)].mean((2, 3))

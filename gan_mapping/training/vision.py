@@ -10,6 +10,9 @@ from torch import Tensor
 
 from gan_mapping.mappers import VisionMapper
 
+# Features that are held in float32 at a time.
+COLUMNS = 4096
+
 
 @dataclass(frozen=True)
 class VisionFit:
@@ -35,19 +38,18 @@ def fit_vision(
 ) -> VisionFit:
     """features [N, d] (any float type), latents [N, w_dim] -> VisionMapper of that rank.
 
-    Solved in the dual (N x N), since there are fewer faces than features. `penalties` are relative to the
+    Solved in the dual (N x N), since there are fewer faces than features, a few columns at a time: both views of all
+    faces in float32 would not fit a laptop's memory. `penalties` are relative to the
     mean squared feature vector; the one with the best cosine on `validation` (features, latents) is kept.
     """
-    mean, std = features.float().mean(0), features.float().std(0) + 1e-2
-    x = (features.float() - mean) / std
+    scale = _Standardiser(features)
     y_mean = latents.mean(0)
-    gram = x @ x.T
-    scale = float(gram.diagonal().mean())
-    check = (validation[0].float() - mean) / std
-    check_gram = check @ x.T
+    gram, check_gram = scale.gram(features), scale.gram(validation[0], features)
+    size = float(gram.diagonal().mean())
     best: tuple[float, float, Tensor] | None = None
     for penalty in penalties:
-        ridge = gram + penalty * scale * torch.eye(len(gram))
+        ridge = gram.clone()
+        ridge.diagonal().add_(penalty * size)
         dual = torch.cholesky_solve(latents - y_mean, torch.linalg.cholesky(ridge))
         cosine = offset_cosine(check_gram @ dual + y_mean, validation[1], w_mean)
         if best is None or cosine > best[0]:
@@ -57,10 +59,36 @@ def fit_vision(
     # Reduced rank: keep the output directions in which the predictions vary most.
     _, vectors = torch.linalg.eigh((gram @ dual).T @ (gram @ dual))
     basis = vectors[:, -rank:]
-    down = (x.T @ (dual @ basis)).T / std
-    mapper = VisionMapper(x.shape[1], basis.shape[1], latents.shape[1])
+    down = scale.weights(features, dual @ basis)
+    mapper = VisionMapper(features.shape[1], basis.shape[1], latents.shape[1])
     with torch.no_grad():
         mapper.down.weight.copy_(down)
         mapper.up.weight.copy_(basis)
-        mapper.up.bias.copy_(y_mean - basis @ (down @ mean))
+        mapper.up.bias.copy_(y_mean - basis @ (down @ scale.mean))
     return VisionFit(mapper, penalty, cosine)
+
+
+class _Standardiser:
+    """Features [N, d] of any float type in units of their own scatter, never more than some columns at a time."""
+
+    def __init__(self, features: Tensor) -> None:
+        self._columns = torch.arange(features.shape[1]).split(COLUMNS)
+        moments = [(part.mean(0), part.std(0)) for part in (features[:, c].float() for c in self._columns)]
+        self.mean = torch.cat([mean for mean, _ in moments])
+        self.deviation = torch.cat([deviation for _, deviation in moments]) + 1e-2
+
+    def gram(self, rows: Tensor, others: Tensor | None = None) -> Tensor:
+        """Inner products of standardised features: rows [M, d] with others [N, d], or among themselves."""
+        total = torch.zeros(len(rows), len(rows if others is None else others))
+        for columns in self._columns:
+            left = self._standard(rows, columns)
+            total.addmm_(left, (left if others is None else self._standard(others, columns)).T)
+        return total
+
+    def weights(self, rows: Tensor, dual: Tensor) -> Tensor:
+        """dual [N, r] -> the primal weights [r, d] for features as they are."""
+        parts = [(dual.T @ self._standard(rows, columns)) / self.deviation[columns] for columns in self._columns]
+        return torch.cat(parts, dim=1)
+
+    def _standard(self, rows: Tensor, columns: Tensor) -> Tensor:
+        return (rows[:, columns].float() - self.mean[columns]) / self.deviation[columns]

@@ -37,10 +37,33 @@ def test_vision_fit_recovers_a_linear_map() -> None:
     y = x @ truth + 3.0
     fit = fit_vision(x[:250], y[:250], (x[250:], y[250:]), torch.full((6,), 3.0), rank=6, penalties=(1e-4, 10.0))
     assert fit.penalty == 1e-4 and fit.cosine > 0.999
-    ws = fit.mapper(x[250:].reshape(50, 1, 1, 1, 40), num_ws=3)
+    ws = fit.mapper(x[250:], num_ws=3)
     assert ws.shape == (50, 3, 6)
     assert torch.allclose(ws[:, 2], y[250:], atol=0.05)
     assert offset_cosine(ws[:, 0], y[250:], torch.full((6,), 3.0)) > 0.999
+
+
+def test_vision_fit_does_not_depend_on_how_many_columns_it_holds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    x, y = (torch.randn(120, 30) * torch.rand(30) * 5 + 2).half(), torch.randn(120, 6)
+    fits = []
+    for columns in (4096, 7):
+        monkeypatch.setattr("gan_mapping.training.vision.COLUMNS", columns)
+        fits.append(fit_vision(x[:100], y[:100], (x[100:], y[100:]), torch.zeros(6), rank=4))
+    assert fits[0].penalty == fits[1].penalty
+    one, other = (fit.mapper(x.float(), 1) for fit in fits)
+    assert torch.allclose(one, other, atol=2e-3)
+    # Rank 6 is all there is: then the answer is plain ridge regression on standardised features.
+    whole = fit_vision(x[:100], y[:100], (x[100:], y[100:]), torch.zeros(6), rank=6, penalties=(0.1,))
+    seen, wanted = x[:100].double(), y[:100].double()
+    mean, scale = seen.mean(0), seen.std(0) + 1e-2
+    z = (seen - mean) / scale
+    size = (z @ z.T).diagonal().mean()
+    weights = torch.linalg.solve(
+        z.T @ z + 0.1 * size * torch.eye(30, dtype=torch.double), z.T @ (wanted - wanted.mean(0))
+    )
+    expected = (x.double() - mean) / scale @ weights + wanted.mean(0)
+    assert torch.allclose(whole.mapper(x.float(), 1)[:, 0].double(), expected, atol=1e-3)
 
 
 def test_text_fit_learns_words_and_degrees() -> None:

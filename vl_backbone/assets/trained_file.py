@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -24,11 +25,29 @@ class TrainedFile:
     sha256: str
 
 
-def write_trained(path: Path, file_format: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes the tensors as fp16, atomically."""
-    halves = {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}
+# Beside a matrix kept as int8: what one step of each of its rows is worth, under its name and this.
+STEP = ":step"
+
+
+def write_trained(
+    path: Path,
+    file_format: str,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    *,
+    int8: Collection[str] = (),
+) -> None:
+    """Writes the tensors as fp16, atomically; the matrices named by `int8` as whole numbers with a step per row."""
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().float().cpu()
+        if name in int8:
+            step = value.abs().amax(dim=1).clamp(min=1e-12) / 127
+            stored[name], stored[name + STEP] = (value / step[:, None]).round().to(torch.int8).contiguous(), step
+        else:
+            stored[name] = value.half().contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, [save(halves, {"format": file_format, **metadata})])
+    write_atomically(path, [save(stored, {"format": file_format, **metadata})])
 
 
 def read_trained(path: Path, file_format: str, remedy: str = "reinstall VilaFace") -> TrainedFile:
@@ -38,9 +57,15 @@ def read_trained(path: Path, file_format: str, remedy: str = "reinstall VilaFace
     try:
         with safe_open(path, "pt") as handle:
             metadata = handle.metadata() or {}
-            tensors = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118
+            stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"The weight file {path} is damaged ({error}); {remedy}.") from None
     if metadata.get("format") != file_format:
         raise WeightsError(f"{path} is not a {file_format} file, which this version reads; {remedy}.")
+    tensors = {name: tensor.float() for name, tensor in stored.items() if not name.endswith(STEP)}
+    for name, tensor in stored.items():
+        if tensor.dtype == torch.int8:
+            if name + STEP not in stored:
+                raise WeightsError(f"The weight file {path} is damaged (no steps for {name}); {remedy}.")
+            tensors[name].mul_(stored[name + STEP][:, None])
     return TrainedFile(tensors, metadata, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -159,10 +159,13 @@ class Bert(nn.Module):
             self.visual_embeddings = VisualEmbeddings(config)
             self.pooler2 = Pooler(dim, dim)
 
-    def encode_text(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """[B, L] ids and mask -> [B, L, D] states after the text layers."""
-        x = self.embeddings(input_ids)
-        return self.encoder(x, attention_bias(mask, x.dtype), slice(0, self.text_layers))
+    def text_states(self, input_ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """[B, L] ids and mask -> [B, L, D] states of the word pieces and after each of the text layers."""
+        states = [self.embeddings(input_ids)]
+        bias = attention_bias(mask, states[0].dtype)
+        for index in range(self.text_layers):
+            states.append(self.encoder(states[-1], bias, slice(index, index + 1)))
+        return states
 
     def pool_text(self, states: Tensor, mask: Tensor) -> Tensor:
         """[B, L, D] -> [B, D]: the mean of the real tokens' states, or the first one's, through `pooler1`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from vl_backbone.errors import InputError, UsageError
 from vl_backbone.hdvila.bert import Bert
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.heads import PretrainingHeads, answer_head, pool_clips
-from vl_backbone.hdvila.video_encoder import VideoEncoder
+from vl_backbone.hdvila.video_encoder import TrunkMaps, VideoEncoder
 from vl_backbone.protocol import TextFeatures, VideoFeatures
 
 
@@ -84,25 +84,35 @@ class HDVILA(VideoEncoder):
         N // 2. Returns grid [B, S, h', w', D] and embedding [B, D] (mean over clips and cells, projected, unit norm).
         Raises InputError for what cannot be encoded, UsageError on a model with an answer head.
         """
-        self._needs(not self.answers, "has an answer head instead of an embedding", "answer(...) or choose(...)")
-        grid = self.encode_grid(hr, lr)
-        return VideoFeatures(grid, F.normalize(self.transformer.v_proj(grid.mean(dim=(1, 2, 3))), dim=-1))
+        return self.encode_video_and_maps(hr, lr)[0]
 
-    def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> TextFeatures:
+    def encode_video_and_maps(
+        self, hr: Tensor | None = None, lr: Tensor | None = None
+    ) -> tuple[VideoFeatures, TrunkMaps]:
+        """As `encode_video`, with the trunks' maps of all B * S clips."""
+        self._needs(not self.answers, "has an answer head instead of an embedding", "answer(...) or choose(...)")
+        grid, maps = self.encode_grid_and_maps(hr, lr)
+        embedding = F.normalize(self.transformer.v_proj(grid.mean(dim=(1, 2, 3))), dim=-1)
+        return VideoFeatures(grid, embedding), maps
+
+    def encode_text(self, input_ids: Tensor, attention_mask: Tensor, early_layers: Sequence[int] = ()) -> TextFeatures:
         """input_ids, attention_mask: [B, L], mask 1 for real tokens (padding included nowhere else).
 
-        Returns tokens [B, L, D] (states after the text-only layers) and embedding [B, D] (unit norm).
+        Returns tokens [B, L, D] (states after the text-only layers) and embedding [B, D] (unit norm); with
+        early_layers also detail [B, L, n * D], the states after so many layers each (0: the word pieces).
         Raises InputError for ids, masks or lengths that the model cannot take.
         """
         self._needs(not self.answers, "has an answer head instead of an embedding", "answer(...) or choose(...)")
-        states = self.encode_tokens(input_ids, attention_mask)
-        pooled = self.transformer.bert.pool_text(states, attention_mask)
-        return TextFeatures(states, attention_mask, F.normalize(self.transformer.t_proj(pooled), dim=-1))
+        self._check_text(input_ids, attention_mask)
+        layers = self.transformer.bert.text_states(input_ids, attention_mask)
+        early = torch.cat([layers[i] for i in early_layers], dim=-1) if early_layers else None
+        pooled = self.transformer.bert.pool_text(layers[-1], attention_mask)
+        return TextFeatures(layers[-1], attention_mask, F.normalize(self.transformer.t_proj(pooled), dim=-1), early)
 
     def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """As `encode_text`, without the pooling: [B, L, D]."""
         self._check_text(input_ids, attention_mask)
-        return self.transformer.bert.encode_text(input_ids, attention_mask)
+        return self.transformer.bert.text_states(input_ids, attention_mask)[-1]
 
     def fuse(self, video: VideoFeatures, text: TextFeatures) -> FusedFeatures:
         """Joint reading of B videos and their B texts; stage 2 only (UsageError otherwise)."""

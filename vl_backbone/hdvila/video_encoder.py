@@ -59,9 +59,13 @@ class VideoEncoder(nn.Module):
         uint8 or floating point; either may be None. Returns [B, S, h', w', D].
         Raises InputError for shapes, types and values that the model cannot take.
         """
+        return self.encode_grid_and_maps(hr, lr)[0]
+
+    def encode_grid_and_maps(self, hr: Tensor | None = None, lr: Tensor | None = None) -> tuple[Tensor, TrunkMaps]:
+        """As `encode_grid`, with the trunks' maps of all B * S clips, from which the grid was made."""
         given = check_clips(hr, lr)
         maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), None if lr is None else lr.flatten(0, 1))
-        return self.grid_from_maps(maps).unflatten(0, given.shape[:2])
+        return self.grid_from_maps(maps).unflatten(0, given.shape[:2]), maps
 
     def trunk_maps(self, hr: Tensor | None, lr: Tensor | None) -> TrunkMaps:
         """What the convolutional trunks make of C clips: hr [C, 3, H, W], lr [C, N, 3, h, w]; either may be None.

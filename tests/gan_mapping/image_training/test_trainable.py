@@ -27,7 +27,7 @@ def outputs(model: TrainableMappers) -> list[torch.Tensor]:
 
 def test_no_change_is_the_start() -> None:
     start, model = tiny_mappers(), trainable(*PARTS)
-    ws = start.vision(FEATURES[:5].reshape(5, 1, 1, 1, GRID), 8)
+    ws = start.vision(FEATURES[:5], 8)
     intents = start.read(TOKENS, MASK)
     assert int((intents != 0).sum()) > 5
     for ours, theirs in zip(outputs(model), (ws, intents, start.offset(ws, intents)), strict=True):
@@ -44,7 +44,7 @@ def test_changes_fold_into_plain_layers() -> None:
                 parameter.add_(torch.randn(parameter.shape, generator=generator) / 3)
     wanted = outputs(model)
     folded = model.folded("tiny", "tiny", {"why": "test"})
-    ws = folded.vision(FEATURES[:5].reshape(5, 1, 1, 1, GRID), 8)
+    ws = folded.vision(FEATURES[:5], 8)
     intents = folded.read(TOKENS, MASK)
     for ours, theirs, old in zip((ws, intents, folded.offset(ws, intents)), wanted, before, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
