@@ -10,11 +10,12 @@ from transformers import BertModel, BertTokenizer
 
 from vl_backbone.assets import WeightStore
 from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
+from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.errors import InputError
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
 from vl_backbone.hdvila_mini import HDVILAMini
 from vl_backbone.hdvila_official import HDVILAOfficial, load_converted
-from vl_backbone.imagenet_minilm import ImagenetMiniLM
+from vl_backbone.imagenet_minilm import STAGE_BLOCK, ImagenetMiniLM
 from vl_backbone.protocol import Backbone
 
 BACKBONES = (HDVILAMini.name, HDVILAOfficial.name, ImagenetMiniLM.name)
@@ -36,13 +37,17 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
         official = load_converted(store.path(name))
         used = {n: store.sha256(n) for n in (name, "minilm-tokenizer")}
         return HDVILAOfficial(official, tokenizer, used, torch.device(device))
+    target = torch.device(device)
     vision = load_efficientnet(store)
     text = load_minilm(store)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
     if name == HDVILAMini.name:
         model, digest = load_mini(vision.state_dict(), text.state_dict())
-        return HDVILAMini(model, tokenizer, {**weights, MINI_FILE.name: digest}, torch.device(device))
-    return ImagenetMiniLM(vision, text, tokenizer, weights, torch.device(device))
+        weights |= {MINI_FILE.name: digest}
+        pyramid = CompiledPyramid(vision, HDVILAMini.image_size, STAGE_BLOCK) if target.type == "cpu" else None
+        return HDVILAMini(model, tokenizer, weights, target, pyramid)
+    pyramid = CompiledPyramid(vision, ImagenetMiniLM.image_size, STAGE_BLOCK) if target.type == "cpu" else None
+    return ImagenetMiniLM(vision, text, tokenizer, weights, target, pyramid)
 
 
 def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.hdvila.mini import HR_SIZE, still_neighbours
 from vl_backbone.hdvila.model import HDVILA, FusedFeatures
+from vl_backbone.hdvila.trunks import join_maps
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 MAX_TOKENS = 128
@@ -31,12 +33,19 @@ class HDVILAMini:
     image_size = HR_SIZE
 
     def __init__(
-        self, model: HDVILA, tokenizer: PreTrainedTokenizerBase, weights: dict[str, str], device: torch.device
+        self,
+        model: HDVILA,
+        tokenizer: PreTrainedTokenizerBase,
+        weights: dict[str, str],
+        device: torch.device,
+        pyramid: CompiledPyramid | None = None,
     ) -> None:
+        """pyramid: the HR trunk's network, compiled; it serves where it can."""
         self.model = model.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
         self.weights = weights
         self.device = device
+        self._pyramid = pyramid
 
     def encode_video(self, hr: Tensor | None, lr: Tensor | None = None) -> VideoFeatures:
         """hr: [B, S, 3, 512, 512], lr: [B, S, N, 3, 128, 128], RGB in 0..255; one may be None (LR only, still).
@@ -46,7 +55,9 @@ class HDVILAMini:
         hr, lr = (None if frames is None else frames.to(self.device) for frames in (hr, lr))
         if hr is not None and lr is None and hr.dim() == 5:
             lr = still_neighbours(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
-        features, maps = self.model.encode_video_and_maps(hr, lr)
+        compiled = self._pyramid
+        trunk = (lambda rgb: join_maps(compiled(rgb))) if compiled and hr is not None and compiled.takes(hr) else None
+        features, maps = self.model.encode_video_and_maps(hr, lr, trunk)
         if maps.high is None:
             return features
         detail = trunk_cells(maps.high).unflatten(0, features.grid.shape[:2])
@@ -69,6 +80,8 @@ class HDVILAMini:
 
 
 def trunk_cells(high: Tensor) -> Tensor:
-    """Joined trunk maps [C, 344, 16, 16] -> [C, 8, 8, 464]: four quarters of the finest map, means of the others."""
+    """Joined trunk maps [C, 344, 2h, 2w] -> [C, h, w, 464]: four quarters of the finest map, means of the others."""
+    rows, columns = (side - side % 2 for side in high.shape[-2:])  # the grid has no cell for an odd last row either
+    high = high[..., :rows, :columns]
     fine = F.pixel_unshuffle(high[:, :FINE_CHANNELS], 2)
     return torch.cat((fine, F.avg_pool2d(high[:, FINE_CHANNELS:], 2)), dim=1).permute(0, 2, 3, 1)

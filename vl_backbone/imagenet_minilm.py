@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import BertModel, PreTrainedTokenizerBase
 
 from vl_backbone.efficientnet import EfficientNetLite0
+from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 GRID_SIZE = 8
@@ -38,12 +39,15 @@ class ImagenetMiniLM:
         tokenizer: PreTrainedTokenizerBase,
         weights: dict[str, str],
         device: torch.device,
+        pyramid: CompiledPyramid | None = None,
     ) -> None:
+        """pyramid: `vision` up to STAGE_BLOCK, compiled; it serves where it can."""
         self.vision = vision.eval().requires_grad_(False).to(device)
         self.text = text.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
         self.weights = weights
         self.device = device
+        self._pyramid = pyramid
 
     def encode_video(self, hr: Tensor, lr: Tensor | None = None) -> VideoFeatures:
         """hr: [B, S, 3, 256, 256] RGB in 0..255 -> grid [B, S, 8, 8, 464]; lr is ignored (no notion of time).
@@ -52,7 +56,11 @@ class ImagenetMiniLM:
         stride-16 mean (112), then the stride-32 vector (192).
         """
         b, s = hr.shape[:2]
-        _, fine, middle, coarse = self.vision(hr.flatten(0, 1).to(self.device), last_block=STAGE_BLOCK).maps
+        frames = hr.flatten(0, 1).to(self.device)
+        if self._pyramid and self._pyramid.takes(frames):
+            _, fine, middle, coarse = self._pyramid(frames)
+        else:
+            _, fine, middle, coarse = self.vision(frames, last_block=STAGE_BLOCK).maps
         fine = F.pixel_unshuffle(F.adaptive_avg_pool2d(fine, 2 * GRID_SIZE), 2)
         middle = F.adaptive_avg_pool2d(middle, GRID_SIZE)
         coarse = F.adaptive_avg_pool2d(coarse, GRID_SIZE)

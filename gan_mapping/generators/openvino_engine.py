@@ -6,31 +6,16 @@ with a w+ input, so the two can never drift apart.
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, Synthesis
-
-# OpenVINO reports its use to a statistics service where it can import this module; without it, it does not.
-# It has to happen before OpenVINO's own import.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-import openvino as ov  # noqa: E402
-from openvino import opset13 as op  # noqa: E402
-
-Node = Any  # OpenVINO's Python nodes are untyped
-
-
-def _const(values: np.ndarray) -> Node:
-    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+from vl_backbone.openvino_runtime import Node, constant, op, ov, request_for
 
 
 def _leaky(x: Node) -> Node:
-    return op.prelu(x, _const(np.array([LEAKY_SLOPE])))
+    return op.prelu(x, constant(np.array([LEAKY_SLOPE])))
 
 
 def _inverse_haar(x: Node, channels: int, size: int) -> Node:
@@ -57,24 +42,24 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         row = op.reshape(op.slice(ws, [k], [k + 1], [1], [1]), [1, W_DIM], False)
         scale = synthesis.scales[k] * gain
         weight, bias = weights[f"affine.{k}.weight"] * scale, weights[f"affine.{k}.bias"] * scale
-        y = op.add(op.matmul(row, _const(weight), False, True), _const(bias[None]))
+        y = op.add(op.matmul(row, constant(weight), False, True), constant(bias[None]))
         return op.reshape(y, [1, len(bias), 1, 1], False)
 
     def conv(x: Node, name: str, k: int) -> Node:
         depthwise = weights[f"{name}.depthwise"][:, :, None]
         x = op.multiply(x, style(k))
-        x = op.group_convolution(x, _const(depthwise), [1, 1], [1, 1], [1, 1], [1, 1])
-        x = op.convolution(x, _const(weights[f"{name}.pointwise"]), [1, 1], [0, 0], [0, 0], [1, 1])
-        x = op.add(x, _const(weights[f"{name}.bias"].reshape(1, -1, 1, 1)))
+        x = op.group_convolution(x, constant(depthwise), [1, 1], [1, 1], [1, 1], [1, 1])
+        x = op.convolution(x, constant(weights[f"{name}.pointwise"]), [1, 1], [0, 0], [0, 0], [1, 1])
+        x = op.add(x, constant(weights[f"{name}.bias"].reshape(1, -1, 1, 1)))
         noise = weights[f"{name}.noise"]
         if np.abs(noise).max() > 0:
-            x = op.add(x, _const(noise[None, None]))
+            x = op.add(x, constant(noise[None, None]))
         return _leaky(x)
 
-    x = op.multiply(_const(weights["const"]), style(0))
-    x = op.convolution(x, _const(weights["conv1.weight"]), [1, 1], [1, 1], [1, 1], [1, 1])
-    x = op.add(x, _const(weights["conv1.bias"].reshape(1, -1, 1, 1)))
-    x = _leaky(op.add(x, _const(weights["conv1.noise"][None, None])))
+    x = op.multiply(constant(weights["const"]), style(0))
+    x = op.convolution(x, constant(weights["conv1.weight"]), [1, 1], [1, 1], [1, 1], [1, 1])
+    x = op.add(x, constant(weights["conv1.bias"].reshape(1, -1, 1, 1)))
+    x = _leaky(op.add(x, constant(weights["conv1.noise"][None, None])))
     # The wavelet's factor 1/2 is linear, so it rides on the style of the step before it.
     size = 4
     for i in range(len(synthesis.blocks)):
@@ -84,10 +69,10 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         x = conv(x, f"blocks.{i}.conv1", 2 + 3 * i)
         x = conv(x, f"blocks.{i}.conv2", 3 + 3 * i)
     x = op.convolution(
-        op.multiply(x, style(NUM_WS - 1)), _const(weights["to_img.weight"]), [1, 1], [0, 0], [0, 0], [1, 1]
+        op.multiply(x, style(NUM_WS - 1)), constant(weights["to_img.weight"]), [1, 1], [0, 0], [0, 0], [1, 1]
     )
-    x = op.add(x, _const(weights["to_img.bias"].reshape(1, -1, 1, 1)))
-    image = _inverse_haar(op.multiply(x, _const(np.array([0.5]))), 3, size)
+    x = op.add(x, constant(weights["to_img.bias"].reshape(1, -1, 1, 1)))
+    image = _inverse_haar(op.multiply(x, constant(np.array([0.5]))), 3, size)
     return ov.Model([op.result(image)], [ws], "mobile-stylegan-synthesis")
 
 
@@ -95,10 +80,7 @@ class OpenVINOSynthesis:
     """A compiled `Synthesis` on the CPU; one picture at a time, so memory does not grow with the batch."""
 
     def __init__(self, synthesis: Synthesis, threads: int | None = None) -> None:
-        config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if threads is not None:
-            config["INFERENCE_NUM_THREADS"] = threads
-        self._request = ov.Core().compile_model(build_model(synthesis), "CPU", config).create_infer_request()
+        self._request = request_for(build_model(synthesis), threads)
 
     def __call__(self, ws: Tensor) -> Tensor:
         """ws: [B, 23, 512] -> [B, 3, 1024, 1024] float32 RGB in about [-1, 1], on the CPU."""

@@ -8,14 +8,13 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as op
 
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM
 from vl_backbone.assets import default_home, load_table
 from vl_backbone.assets.download import obtain_wheel
 from vl_backbone.assets.table import WheelOrigin
 from vl_backbone.errors import WeightsError
+from vl_backbone.openvino_runtime import op, ov
 
 MEMBERS = tuple(f"random_face/data/{n}Network.{e}" for n in ("Mapping", "Synthesis") for e in ("xml", "bin"))
 

@@ -91,3 +91,14 @@ def test_it_reads_the_bundled_portrait(backbone: Backbone) -> None:
         picture = backbone.encode_video(pixels[:, None]).embedding
         words = backbone.encode_text(batch.input_ids, batch.attention_mask).embedding
     assert int((picture @ words.T).argmax()) == 0
+
+
+@pytest.mark.parametrize("name", ["hdvila-mini", "imagenet-minilm"])
+def test_the_compiled_trunk_sees_what_the_torch_one_sees(name: str) -> None:
+    backbone = load_backbone(name)
+    hr = torch.rand(2, 1, 3, backbone.image_size, backbone.image_size) * 255
+    with torch.no_grad():
+        compiled = backbone.encode_video(hr).still()
+    seen = backbone.encode_video(hr.requires_grad_())
+    assert seen.still().requires_grad, "asked for a gradient, torch has to run"
+    assert torch.allclose(compiled, seen.still(), atol=2e-3)

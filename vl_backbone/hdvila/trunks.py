@@ -30,10 +30,15 @@ class Lite0Trunk(nn.Module):
         rgb = rgb.to(self.network._conv_stem.weight.dtype).contiguous(memory_format=torch.channels_last)
         if stages < 4:
             return self.network(rgb, last_block=LITE0_BLOCK_16).maps[2:]
-        fine, middle, coarse = self.network(rgb, last_block=LITE0_BLOCK_32).maps[1:]
-        size = coarse.shape[-2:]
-        pyramid = (F.adaptive_avg_pool2d(fine, size), F.adaptive_avg_pool2d(middle, size), coarse)
-        return middle, torch.cat(pyramid, dim=1)
+        return join_maps(self.network(rgb, last_block=LITE0_BLOCK_32).maps)
+
+
+def join_maps(maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """EfficientNet-lite0's maps up to stride 32 -> the stride-16 map, and the stride-32 map with the finer ones."""
+    fine, middle, coarse = maps[1:]
+    size = (coarse.shape[-2], coarse.shape[-1])
+    pyramid = (F.adaptive_avg_pool2d(fine, size), F.adaptive_avg_pool2d(middle, size), coarse)
+    return middle, torch.cat(pyramid, dim=1)
 
 
 def build_trunks(config: HDVILAConfig) -> tuple[nn.Module, nn.Module, tuple[int, int]]:

@@ -19,6 +19,10 @@ from vl_backbone.hdvila.trunks import build_trunks
 PIXELS_PER_PASS = 640 * 1024
 
 
+# HR frames [F, 3, H, W] in 0..255 -> their maps at strides 16 and 32.
+HighTrunk = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True)
 class TrunkMaps:
     """high [C, c32, H/32, W/32], middle [C, c16, h', w'] of the HR frames; low [C, N, c16, h', w'] of the LR frames."""
@@ -61,20 +65,25 @@ class VideoEncoder(nn.Module):
         """
         return self.encode_grid_and_maps(hr, lr)[0]
 
-    def encode_grid_and_maps(self, hr: Tensor | None = None, lr: Tensor | None = None) -> tuple[Tensor, TrunkMaps]:
+    def encode_grid_and_maps(
+        self, hr: Tensor | None = None, lr: Tensor | None = None, trunk: HighTrunk | None = None
+    ) -> tuple[Tensor, TrunkMaps]:
         """As `encode_grid`, with the trunks' maps of all B * S clips, from which the grid was made."""
         given = check_clips(hr, lr)
-        maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), None if lr is None else lr.flatten(0, 1))
+        flat_lr = None if lr is None else lr.flatten(0, 1)
+        maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), flat_lr, trunk)
         return self.grid_from_maps(maps).unflatten(0, given.shape[:2]), maps
 
-    def trunk_maps(self, hr: Tensor | None, lr: Tensor | None) -> TrunkMaps:
+    def trunk_maps(self, hr: Tensor | None, lr: Tensor | None, trunk: HighTrunk | None = None) -> TrunkMaps:
         """What the convolutional trunks make of C clips: hr [C, 3, H, W], lr [C, N, 3, h, w]; either may be None.
 
-        With frozen trunks this part of `encode_grid` never changes, so pre-training can keep it.
+        With frozen trunks this part of `encode_grid` never changes, so pre-training can keep it. trunk: runs in place
+        of the HR frames' own, such as the same one compiled.
         """
         high = middle = low = None
         if hr is not None:
-            middle, high = self._in_passes(self._high_maps, hr)
+            run = trunk or (lambda rgb: self.cnn(rgb, 4))
+            middle, high = self._in_passes(lambda rgb: _high_maps(*run(rgb)), hr)
         if lr is not None:
             (low,) = self._in_passes(lambda rgb: self.cnn_low(rgb, 3), lr.flatten(0, 1))
             low = low.unflatten(0, lr.shape[:2])
@@ -101,10 +110,6 @@ class VideoEncoder(nn.Module):
         temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
         return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
 
-    def _high_maps(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        stride_16, stride_32 = self.cnn(rgb, 4)
-        return _every_fourth(stride_16), stride_32
-
     @staticmethod
     def _in_passes(run: Callable[[Tensor], tuple[Tensor, ...]], rgb: Tensor) -> tuple[Tensor, ...]:
         """Runs the frames [F, 3, H, W] through `run` a few at a time, where that saves memory."""
@@ -112,6 +117,10 @@ class VideoEncoder(nn.Module):
         size = len(rgb) if whole else max(1, PIXELS_PER_PASS // (rgb.shape[-1] * rgb.shape[-2]))
         passes = [run(part.float()) for part in rgb.split(size)]
         return passes[0] if len(passes) == 1 else tuple(torch.cat(parts) for parts in zip(*passes, strict=True))
+
+
+def _high_maps(stride_16: Tensor, stride_32: Tensor) -> tuple[Tensor, Tensor]:
+    return _every_fourth(stride_16), stride_32
 
 
 def _every_fourth(stride_16: Tensor) -> Tensor:
