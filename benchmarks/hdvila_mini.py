@@ -34,7 +34,7 @@ from gan_mapping.training.bank import SHARD, feature_shards, latents_of, load_sh
 from gan_mapping.training.vision import fit_vision, offset_cosine
 from vl_backbone import load_backbone
 from vl_backbone.assets import WeightStore
-from vl_backbone.factory import load_efficientnet, load_minilm, minilm_folder
+from vl_backbone.factory import load_efficientnet, minilm_folder, minilm_state
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
 from vl_backbone.pretraining.maps import VIEWS
 from vl_backbone.pretraining.tokens import WordPieces
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=MINI_FILE)
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     args = parser.parse_args()
-    model, _ = load_mini(load_efficientnet().state_dict(), load_minilm().state_dict(), args.weights)
+    model, _ = load_mini(load_efficientnet().state_dict(), minilm_state(), args.weights)
     tokenizer = WordPieces(minilm_folder(WeightStore()), 256)
     dataset, records = open_dataset(args.clips), read_manifest(args.clips / "manifest.jsonl")
     rows = [i for i, clip in enumerate(dataset.clips) if clip.split == "heldout"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
-from transformers import BertModel, BertTokenizer
+from torch import Tensor
+from transformers import BertTokenizer
 
 from vl_backbone.assets import WeightStore
 from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
@@ -17,6 +19,9 @@ from vl_backbone.hdvila_mini import HDVILAMini
 from vl_backbone.hdvila_official import HDVILAOfficial, load_converted
 from vl_backbone.imagenet_minilm import STAGE_BLOCK, ImagenetMiniLM
 from vl_backbone.protocol import Backbone
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 BACKBONES = (HDVILAMini.name, HDVILAOfficial.name, ImagenetMiniLM.name)
 MINILM_FILES = ("minilm", "minilm-config", "minilm-tokenizer")
@@ -39,15 +44,14 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
         return HDVILAOfficial(official, tokenizer, used, torch.device(device))
     target = torch.device(device)
     vision = load_efficientnet(store)
-    text = load_minilm(store)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
     if name == HDVILAMini.name:
-        model, digest = load_mini(vision.state_dict(), text.state_dict())
+        model, digest = load_mini(vision.state_dict(), minilm_state(store))
         weights |= {MINI_FILE.name: digest}
         pyramid = CompiledPyramid(vision, HDVILAMini.image_size, STAGE_BLOCK) if target.type == "cpu" else None
         return HDVILAMini(model, tokenizer, weights, target, pyramid)
     pyramid = CompiledPyramid(vision, ImagenetMiniLM.image_size, STAGE_BLOCK) if target.type == "cpu" else None
-    return ImagenetMiniLM(vision, text, tokenizer, weights, target, pyramid)
+    return ImagenetMiniLM(vision, load_minilm(store), tokenizer, weights, target, pyramid)
 
 
 def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:
@@ -59,8 +63,16 @@ def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:
     return network.eval().requires_grad_(False)
 
 
+def minilm_state(store: WeightStore | None = None) -> dict[str, Tensor]:
+    """The state dict of all-MiniLM-L6-v2, mapped from its file; WeightsError when that is missing."""
+    return load_file((store or WeightStore()).path("minilm"))
+
+
 def load_minilm(store: WeightStore | None = None) -> BertModel:
     """The frozen all-MiniLM-L6-v2 sentence encoder, on the CPU; WeightsError when a file is missing."""
+    # It takes seconds and 100 MB to import, and HD-VILA-mini brings its own text layers.
+    from transformers import BertModel
+
     folder = minilm_folder(store or WeightStore())
     model: BertModel = BertModel.from_pretrained(folder, local_files_only=True)
     return model.eval().requires_grad_(False)

@@ -8,15 +8,19 @@ grid and the token states instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import BertModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from vl_backbone.efficientnet import EfficientNetLite0
 from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 GRID_SIZE = 8
 STAGE_BLOCK = 14  # the last block used: 192 channels at stride 32

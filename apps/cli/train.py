@@ -118,14 +118,14 @@ def train_hdvila_mini(
         from gan_mapping.generators.factory import load_generator
         from gan_mapping.synth.mini_recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
         from vl_backbone.assets import WeightStore
-        from vl_backbone.factory import load_efficientnet, load_minilm, minilm_folder
+        from vl_backbone.factory import load_efficientnet, minilm_folder, minilm_state
         from vl_backbone.hdvila.mini_weights import save_mini
         from vl_backbone.pretraining.tokens import WordPieces
         from vl_backbone.pretraining.yaml_config import load_yaml
 
         recipe = load_yaml(MiniRecipe, config)
         store = WeightStore()
-        bases = load_efficientnet(store).state_dict(), load_minilm(store).state_dict()
+        bases = load_efficientnet(store).state_dict(), minilm_state(store)
         tokenizer = WordPieces(minilm_folder(store), MAX_TOKENS)
         model, figures = pretrain_mini(recipe, bases, tokenizer, load_generator(), clips, work, say)
         save_mini(model, out, recipe.frozen_text_layers, figures)

@@ -69,6 +69,7 @@ def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterat
 
 def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, view: int) -> Iterator[Path]:
     """Frozen features of one view of every face (view 0 clean, others augmented): fp16 [n, features] per shard."""
+    folder.mkdir(parents=True, exist_ok=True)
     for index, source in enumerate(pictures):
         path = folder / f"features-{view}-{index:03d}.npy"
         if not path.exists():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from fdvd.instructions import load_heldout, sample, telegrams
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.mappers import AttributeReader, OffsetMapper
+from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.training import bank
 from gan_mapping.training.attributes import (
     fair_borders,
@@ -30,6 +30,8 @@ from gan_mapping.training.attributes import (
     unseen_readings,
 )
 from gan_mapping.training.calibration import measure_groups, solve_gains, spread_over_layers
+from gan_mapping.training.drawing import scaled
+from gan_mapping.training.stages import fill, fingerprint, kept, stage_file
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
 from gan_mapping.training.tuning import PictureReader, TuningConfig, tune_direction
 from gan_mapping.training.vision import fit_vision
@@ -61,7 +63,7 @@ class RecipeConfig:
     sentences: for the text.
     """
 
-    backbone: str = "imagenet-minilm"
+    backbone: str = "hdvila-mini"
     generator: str = "mobile-stylegan-ffhq"
     labelled_faces: int = 2600
     extra_faces: int = 5500
@@ -119,40 +121,77 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
     for path in bank.render_shards(latents, generator, work):
         pictures.append(path)
         say(f"drawn: {path.name}")
-    views = []
-    for view in range(config.views):
-        shards = []
-        for path in bank.feature_shards(pictures, backbone, work, view):
-            shards.append(path)
-            say(f"seen: {path.name}")
-        views.append(bank.load_shards(shards))
+    shards = [_see(config, view, pictures, backbone, work, say) for view in range(config.views)]
     figures: dict[str, object] = {"faces": len(seeds), "views": config.views}
-    check = torch.zeros(len(seeds), dtype=torch.bool)
-    check[-config.validation_faces :] = True
-    w_mean = generator.w_mean.cpu()
-    vision = fit_vision(
-        torch.cat([view[~check] for view in views]),
-        latents[~check].repeat(config.views, 1),
-        (views[0][check], latents[check]),
-        w_mean,
-        config.rank,
-    )
-    figures["vision_penalty"], figures["vision_validation_cosine"] = vision.penalty, round(vision.cosine, 4)
-    say(f"vision mapper: validation cosine {vision.cosine:.3f} at penalty {vision.penalty:g}")
+    vision, found = _fit_vision(config, shards, latents, backbone, generator, work)
+    figures |= found
+    say("vision mapper: validation cosine {vision_validation_cosine} at penalty {vision_penalty}".format(**found))
+    clean = bank.load_shards(shards[0])
+    offset, reader = _fit_offset(config, pictures, clean, latents, seeds, backbone, generator, work, say)
+    text, figures["sentences"] = fit_text_mapper(config, backbone, work, say)
+    return Mappers(vision, text, offset, ATTRIBUTES, config.backbone, config.generator, figures, reader)
 
-    offset, reader = _fit_offset(config, pictures, views[0], latents, seeds, backbone, generator, work, say)
+
+def _see(
+    config: RecipeConfig, view: int, pictures: list[Path], backbone: Backbone, work: Path, say: Report
+) -> list[Path]:
+    shards = []
+    for path in bank.feature_shards(pictures, backbone, work / config.backbone, view):
+        shards.append(path)
+        say(f"seen: {path.name}")
+    return shards
+
+
+def _fit_vision(
+    config: RecipeConfig,
+    shards: list[list[Path]],
+    latents: Tensor,
+    backbone: Backbone,
+    generator: Generator,
+    work: Path,
+) -> tuple[VisionMapper, dict[str, float]]:
+    """The vision mapper, with the penalty and the cosine on the validation faces."""
+    check = torch.zeros(len(latents), dtype=torch.bool)
+    check[-config.validation_faces :] = True
+
+    def fit() -> dict[str, Tensor]:
+        views = [bank.load_shards(paths) for paths in shards]
+        features, seen = torch.cat([view[~check] for view in views]), views[0][check]
+        views.clear()
+        wanted = latents[~check].repeat(config.views, 1)
+        fitted = fit_vision(features, wanted, (seen, latents[check]), generator.w_mean.cpu(), config.rank)
+        figures = torch.tensor([fitted.penalty, fitted.cosine])
+        return {**fitted.mapper.state_dict(), "figures": figures}
+
+    key = [len(latents), config.views, config.rank, config.validation_faces, backbone.weights, generator.weights]
+    tensors = kept(stage_file(work, "vision", key), fit)
+    penalty, cosine = tensors.pop("figures").tolist()
+    rank, features = tensors["down.weight"].shape
+    mapper = VisionMapper(features, rank, generator.w_dim)
+    fill(mapper, tensors)
+    return mapper, {"vision_penalty": round(penalty, 4), "vision_validation_cosine": round(cosine, 4)}
+
+
+def fit_text_mapper(config: RecipeConfig, backbone: Backbone, work: Path, say: Report) -> tuple[TextMapper, int]:
+    """The text mapper, from the grammar's sentences, and how many there were; kept in `work`."""
     held_texts = {row.text.lower() for row in load_heldout()}
     written = [*sample(1, config.sentences), *telegrams() * TELEGRAM_COPIES]
     sentences = [s for s in written if s.text.lower() not in held_texts]
-    figures["sentences"] = len(sentences)
-    states = encode_sentences([s.text for s in sentences], backbone)
-    text = fit_text(
-        states,
-        intent_table(sentences, ATTRIBUTES),
-        TextTrainingConfig(epochs=config.text_epochs),
-        lambda epoch, loss: say(f"text mapper: epoch {epoch + 1}, loss {loss:.3f}"),
-    )
-    return Mappers(vision.mapper, text, offset, ATTRIBUTES, config.backbone, config.generator, figures, reader)
+    training = TextTrainingConfig(epochs=config.text_epochs)
+
+    def fit() -> dict[str, Tensor]:
+        states = encode_sentences([s.text for s in sentences], backbone)
+        table = intent_table(sentences, ATTRIBUTES)
+        mapper = fit_text(
+            states, table, training, lambda epoch, loss: say(f"text mapper: epoch {epoch + 1}, loss {loss:.3f}")
+        )
+        return mapper.state_dict()
+
+    told = hashlib.sha256("\n".join(f"{s.text} {s.intents}" for s in sentences).encode()).hexdigest()
+    tensors = kept(stage_file(work, "text", [told, asdict(training), backbone.weights]), fit)
+    mapper = TextMapper(tensors["presence.weight"].shape[1], len(ATTRIBUTES))
+    fill(mapper, tensors)
+    return mapper, len(sentences)
 
 
 def _fit_offset(
@@ -196,12 +235,16 @@ def _fit_offset(
         rows = []
         for row in ws:
             picture = (generator.render(row[None]).clamp(-1, 1) + 1) * 127.5
-            small = F.interpolate(picture, size=backbone.image_size, mode="bilinear", antialias=True)
+            small = scaled(picture, backbone.image_size).clamp(0, 255)
             rows.append(reader(backbone.encode_video(small[:, None]).still().cpu()))
         return torch.cat(rows)
 
     tried = latents[:: len(latents) // config.calibration_faces][: config.calibration_faces]
-    response = measure_groups(directions, tried, score, generator.num_ws, config.calibration_step)
+    key = [fingerprint(directions, tried, reader.weight, reader.bias), config.calibration_step]
+    response = kept(
+        stage_file(work, "calibration", [*key, backbone.weights, generator.weights]),
+        lambda: {"response": measure_groups(directions, tried, score, generator.num_ws, config.calibration_step)},
+    )["response"]
     calibration = solve_gains(response, ATTRIBUTES)
     offset = OffsetMapper(len(ATTRIBUTES), generator.num_ws, generator.w_dim)
     offset.directions.copy_(spread_over_layers(directions, calibration.gains, generator.num_ws))

@@ -19,6 +19,7 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import AttributeReader, OffsetMapper
 from gan_mapping.training.attributes import COLOUR_PATCHES, SKIN_WORDS, may_follow
 from gan_mapping.training.calibration import layer_groups
+from gan_mapping.training.drawing import scaled
 from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
@@ -58,7 +59,7 @@ class PictureReader:
     def __call__(self, ws: Tensor) -> tuple[Tensor, Tensor]:
         """ws [B, num_ws, w_dim] -> scores [B, A], mean colours [B, patches, 3] in units of 32 grey levels."""
         picture = (self.generator.synthesis(ws).clamp(-1, 1) + 1) * 127.5
-        small = F.interpolate(picture, size=self.backbone.image_size, mode="bilinear", antialias=True)
+        small = scaled(picture, self.backbone.image_size).clamp(0, 255)
         scores = self.reader(self.backbone.encode_video(small[:, None]).still())
         k = picture.shape[-1] / 512
         patches = [

@@ -12,6 +12,8 @@ from gan_mapping.mappers import VisionMapper
 
 # Features that are held in float32 at a time.
 COLUMNS = 4096
+# Best of 0 to 1 (.25 apart) on 400 faces that 2,000 others were fitted without.
+RELEVANCE = 0.75
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def fit_vision(
     validation: tuple[Tensor, Tensor],
     w_mean: Tensor,
     rank: int,
-    penalties: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0),
+    penalties: tuple[float, ...] = (0.1, 0.3, 1.0, 2.0, 4.0),
 ) -> VisionFit:
     """features [N, d] (any float type), latents [N, w_dim] -> VisionMapper of that rank.
 
@@ -42,7 +44,7 @@ def fit_vision(
     faces in float32 would not fit a laptop's memory. `penalties` are relative to the
     mean squared feature vector; the one with the best cosine on `validation` (features, latents) is kept.
     """
-    scale = _Standardiser(features)
+    scale = _Standardiser(features, latents)
     y_mean = latents.mean(0)
     gram, check_gram = scale.gram(features), scale.gram(validation[0], features)
     size = float(gram.diagonal().mean())
@@ -69,13 +71,25 @@ def fit_vision(
 
 
 class _Standardiser:
-    """Features [N, d] of any float type in units of their own scatter, never more than some columns at a time."""
+    """Features [N, d] of any float type, centred and of one scale, never more than some columns at a time.
 
-    def __init__(self, features: Tensor) -> None:
+    A feature's scale is its own scatter, and grows with what it alone tells of w (its mean R2 over the outputs): under
+    one ridge penalty that is a prior by which what is noise to w counts for less.
+    """
+
+    def __init__(self, features: Tensor, latents: Tensor) -> None:
         self._columns = torch.arange(features.shape[1]).split(COLUMNS)
-        moments = [(part.mean(0), part.std(0)) for part in (features[:, c].float() for c in self._columns)]
-        self.mean = torch.cat([mean for mean, _ in moments])
-        self.deviation = torch.cat([deviation for _, deviation in moments]) + 1e-2
+        wanted = (latents - latents.mean(0)) / (latents.std(0) + 1e-6) / len(latents)
+        means, deviations, told = [], [], []
+        for columns in self._columns:
+            part = features[:, columns].float()
+            means.append(part.mean(0))
+            deviations.append(part.std(0) + 1e-2)
+            told.append((((part - means[-1]) / deviations[-1]).T @ wanted).square().mean(1))
+        share = torch.cat(told)
+        self.mean = torch.cat(means)
+        # The floor is what chance gives.
+        self.deviation = torch.cat(deviations) / (share.clamp(min=1 / len(latents)) / share.mean()) ** RELEVANCE
 
     def gram(self, rows: Tensor, others: Tensor | None = None) -> Tensor:
         """Inner products of standardised features: rows [M, d] with others [N, d], or among themselves."""

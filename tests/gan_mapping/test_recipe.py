@@ -41,6 +41,12 @@ def test_smoke_recipe_resumes_and_makes_mappers_that_edit(generator: Generator, 
     stamp = drawn.stat().st_mtime_ns
     mappers = fit_mappers(config, backbone, generator, tmp_path / "work", said.append)
     assert drawn.stat().st_mtime_ns == stamp
+    kept = len(said)
+    again = fit_mappers(config, backbone, generator, tmp_path / "work", said.append)
+    assert not any("loss" in line for line in said[kept:]), "the text mapper was fitted a second time"
+    for name, layer in mappers.layers().items():
+        for key, tensor in layer.state_dict().items():
+            assert torch.equal(tensor, again.layers()[name].state_dict()[key]), f"{name}.{key}"
     assert "tuned: smile" in said and any("loss" in line for line in said)
 
     save_mappers(mappers, tmp_path / "smoke.safetensors")

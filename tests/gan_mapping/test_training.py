@@ -25,7 +25,7 @@ from gan_mapping.training.bank import feature_shards, latents_of, load_shards, p
 from gan_mapping.training.calibration import LAYER_GROUPS, solve_gains
 from gan_mapping.training.recipe import RecipeConfig, load_config
 from gan_mapping.training.text import TextTrainingConfig, TokenBank, fit_text
-from gan_mapping.training.vision import fit_vision, offset_cosine
+from gan_mapping.training.vision import RELEVANCE, fit_vision, offset_cosine
 from vl_backbone import load_backbone
 from vl_backbone.errors import UsageError
 
@@ -53,10 +53,13 @@ def test_vision_fit_does_not_depend_on_how_many_columns_it_holds_at_a_time(monke
     assert fits[0].penalty == fits[1].penalty
     one, other = (fit.mapper(x.float(), 1) for fit in fits)
     assert torch.allclose(one, other, atol=2e-3)
-    # Rank 6 is all there is: then the answer is plain ridge regression on standardised features.
+    # Rank 6 is all there is: then the answer is plain ridge regression on features scaled by what each tells.
     whole = fit_vision(x[:100], y[:100], (x[100:], y[100:]), torch.zeros(6), rank=6, penalties=(0.1,))
     seen, wanted = x[:100].double(), y[:100].double()
     mean, scale = seen.mean(0), seen.std(0) + 1e-2
+    z = (seen - mean) / scale
+    told = (z.T @ ((wanted - wanted.mean(0)) / wanted.std(0)) / 100).square().mean(1)
+    scale = scale / (told.clamp(min=0.01) / told.mean()) ** RELEVANCE
     z = (seen - mean) / scale
     size = (z @ z.T).diagonal().mean()
     weights = torch.linalg.solve(

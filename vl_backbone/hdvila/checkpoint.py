@@ -42,8 +42,11 @@ def save_official_checkpoint(model: HDVILA, path: str | Path) -> None:
     Raises UsageError for another suffix and WeightsError when it cannot be written.
     """
     state = model.official_state_dict()
-    if SHARED_BIAS[0] in state:
-        state[SHARED_BIAS[0]] = state[SHARED_BIAS[0]].clone()  # .safetensors holds no tensor twice
+    written: set[int] = set()
+    for name, tensor in state.items():  # .safetensors holds no tensor twice
+        if tensor.data_ptr() in written:
+            state[name] = tensor.clone()
+        written.add(tensor.data_ptr())
     write_state(state, Path(path))
 
 

@@ -49,7 +49,7 @@ def save_mini(model: HDVILA, path: Path, frozen_text_layers: int, provenance: Ma
 def load_mini(
     efficientnet: Mapping[str, Tensor], minilm: Mapping[str, Tensor], path: Path = MINI_FILE
 ) -> tuple[HDVILA, str]:
-    """The stage-2 model of that file on top of the two base state dicts, and the file's sha256.
+    """The stage-2 model of that file on top of the two base state dicts, for inference, and the file's sha256.
 
     Raises WeightsError when the file is missing, damaged, of another format, or does not fit its own config.
     """
@@ -65,4 +65,6 @@ def load_mini(
     with torch.no_grad():
         for name in expected:
             state[name].copy_(tensors[name])
+    # Frozen, the two are one table of 47 MB.
+    model.transformer.cls.predictions.decoder.weight = model.transformer.bert.embeddings.word_embeddings.weight
     return model.eval(), file.sha256
