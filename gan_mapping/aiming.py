@@ -46,9 +46,9 @@ class AimConfig:
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
-    strain: float = 1.3
+    strain: float = 1.6
     strain_weight: float = 2.0
-    torn: float = 1.5
+    torn: float = 1.9
     retreat: float = 0.7
 
     def __post_init__(self) -> None:

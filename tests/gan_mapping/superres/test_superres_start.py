@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -14,6 +12,7 @@ from gan_mapping.mappers import VisionMapper
 from gan_mapping.superres.pixels import box_filter
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import VisionStart
+from vl_backbone.protocol import VideoFeatures
 
 
 class Grid:
@@ -21,8 +20,8 @@ class Grid:
 
     image_size = 16
 
-    def encode_video(self, hr: Tensor) -> Any:
-        return type("Features", (), {"grid": hr.permute(0, 1, 3, 4, 2)})
+    def encode_video(self, hr: Tensor) -> VideoFeatures:
+        return VideoFeatures(hr.permute(0, 1, 3, 4, 2), hr.flatten(1))
 
 
 def generator() -> StyleGAN2Generator:
