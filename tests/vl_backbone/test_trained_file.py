@@ -27,6 +27,12 @@ def test_int8_matrices_come_back_within_half_a_step_of_their_row(tmp_path: Path)
     assert load_file(path)["wide"].dtype == torch.int8
 
 
+def test_what_is_not_finite_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="wide"):
+        write_trained(tmp_path / "a.safetensors", "test-1", {"wide": torch.full((2, 2), torch.nan)}, {}, int8=("wide",))
+    assert not list(tmp_path.iterdir())
+
+
 def test_int8_without_its_steps_is_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "layers.safetensors"
     save_file({"wide": torch.ones(2, 2, dtype=torch.int8)}, path, {"format": "test-1"})

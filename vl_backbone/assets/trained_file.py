@@ -42,6 +42,8 @@ def write_trained(
     for name, tensor in tensors.items():
         value = tensor.detach().float().cpu()
         if name in int8:
+            if not bool(value.isfinite().all()):
+                raise ValueError(f"{name} has values that are not finite; nothing was written")
             step = value.abs().amax(dim=1).clamp(min=1e-12) / 127
             stored[name], stored[name + STEP] = (value / step[:, None]).round().to(torch.int8).contiguous(), step
         else:
