@@ -77,6 +77,22 @@ UNWANTED = (
 )
 # Where taking it away is not what people say ("remove the short hair").
 KEPT = frozenset({"short hair", "big nose", "big lips", "straight hair", "frown"})
+# One thing comes, another goes; by turns.
+EXCHANGES = (
+    "add {ax} and remove the {y}",
+    "remove the {y} and add {ax}",
+    "add {ax}, remove the {y}",
+    "give her {ax} and remove the {y}",
+    "remove his {y} and give him {ax}",
+    "take away the {y} and add {ax}",
+    "add {ax} but no {y}",
+    "with {ax} and without {y}",
+    "with {ax} but without {y}",
+    "no {y} but {ax}",
+    "put on {ax} and take the {y} away",
+    "remove the {y}, then add {ax}",
+    "{x}, but no {y}",
+)
 # What people want a little more of, or much less.
 COMPARED: dict[str, dict[str, float]] = {
     "older": {"age": 1.0},
@@ -100,8 +116,8 @@ HAVING = ("{x}", "{X}", "{x}.", "with {x}", "give her {x}", "give him {x}", "I w
 
 
 def telegrams() -> list[Instruction]:
-    """Every noun in every short form, every two nouns joined by "and" ("glasses and gray hair"), every comparison."""
-    return [*_nouns(), *_comparisons()]
+    """Every noun in every short form, two nouns joined by "and" ("glasses and gray hair"), exchanges, comparisons."""
+    return [*_nouns(), *_exchanges(), *_comparisons()]
 
 
 def _comparisons() -> list[Instruction]:
@@ -131,11 +147,21 @@ def _nouns() -> list[Instruction]:
             first, second = NOUNS[one][1], NOUNS[other][1]
             if not first.keys() & second.keys():
                 made.append(Instruction(f"{one} and {other}", {**first, **second}))
-                made.append(
-                    Instruction(
-                        f"add {one}, remove the {other}", {**first, **{k: -min(v, 1.0) for k, v in second.items()}}
-                    )
-                )
-    return [
-        row for row in made if "add" not in row.text or not row.text.endswith(tuple(f"remove the {n}" for n in KEPT))
+    return made
+
+
+def _exchanges() -> list[Instruction]:
+    """'add a hat and remove the beard' and the like: every noun with every other one, the forms by turns."""
+    pairs = [
+        (one, other)
+        for one in NOUNS
+        for other in NOUNS
+        if other not in KEPT and not NOUNS[one][1].keys() & NOUNS[other][1].keys()
     ]
+    made = []
+    for turn, (one, other) in enumerate(pairs):
+        article, wanted = NOUNS[one]
+        unwanted = {name: -min(value, 1.0) for name, value in NOUNS[other][1].items()}
+        text = EXCHANGES[turn % len(EXCHANGES)].format(x=one, ax=f"{article} {one}".strip(), y=other)
+        made.append(Instruction(text, {**wanted, **unwanted}))
+    return made
