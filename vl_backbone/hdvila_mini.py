@@ -31,6 +31,7 @@ class HDVILAMini:
 
     name = "hdvila-mini"
     image_size = HR_SIZE
+    hands_out_detail = True
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class HDVILAMini:
         compiled = self._pyramid
         trunk = (lambda rgb: join_maps(compiled(rgb))) if compiled and hr is not None and compiled.takes(hr) else None
         features, maps = self.model.encode_video_and_maps(hr, lr, trunk)
-        if maps.high is None:
+        if maps.high is None or not self.hands_out_detail:
             return features
         detail = trunk_cells(maps.high).unflatten(0, features.grid.shape[:2])
         return VideoFeatures(features.grid, features.embedding, detail)
@@ -71,7 +72,8 @@ class HDVILAMini:
     @torch.no_grad()
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> TextFeatures:
         """[B, L] ids and mask -> tokens [B, L, 384] after the text layers, embedding [B, 384]."""
-        return self.model.encode_text(input_ids.to(self.device), attention_mask.to(self.device), EARLY_LAYERS)
+        early_layers = EARLY_LAYERS if self.hands_out_detail else ()
+        return self.model.encode_text(input_ids.to(self.device), attention_mask.to(self.device), early_layers)
 
     @torch.no_grad()
     def fuse(self, video: VideoFeatures, text: TextFeatures) -> FusedFeatures:

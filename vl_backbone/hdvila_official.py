@@ -20,10 +20,14 @@ CONFIG_KEY = "hdvila_config"
 
 
 class HDVILAOfficial(HDVILAMini):
-    """Frozen; sizes as the checkpoint has them. A face is seen at 1024 px, the resolution the paper edits at."""
+    """Frozen; sizes as the checkpoint has them, and no detail: mappers read what the paper's read.
+
+    A face is seen at 1024 px, the resolution the paper edits at.
+    """
 
     name = "hdvila-official"
     image_size = 1024
+    hands_out_detail = False
 
 
 def convert_official(source: Path, config: Mapping[str, Any], target: Path) -> None:

@@ -116,7 +116,7 @@ def test_the_smoke_recipe_runs_every_loss_on_the_shipped_parts(tmp_path: Path) -
     assert set(last) >= reconstruction | {f"edit_{name}" for name in edit}
     mappers, _ = load_mappers(tmp_path / "run" / "mappers.safetensors")
     pictures = mappers.provenance["pictures"]
-    assert isinstance(pictures, dict) and pictures["faces"] == 3 and mappers.backbone == "imagenet-minilm"
+    assert isinstance(pictures, dict) and pictures["faces"] == 3 and mappers.backbone == "hdvila-mini"
     shipped, _ = load_mappers(WEIGHTS_DIR / "mini.safetensors")
     assert mappers.reader is not None and shipped.reader is not None
     assert torch.equal(mappers.reader.weight, shipped.reader.weight), "what looks at edits is handed on"
