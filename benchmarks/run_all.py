@@ -8,6 +8,7 @@ from pathlib import Path
 
 SCRIPTS = (
     "speed.py",
+    "held_out_reading.py",
     "reconstruction.py",
     "text_reading.py",
     "edit_quality.py",

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from vl_backbone.errors import WeightsError
-from vl_backbone.hdvila.checkpoint import SHARED_BIAS, load_official_checkpoint
+from vl_backbone.hdvila.checkpoint import load_official_checkpoint, unshared
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.hdvila_mini import HDVILAMini
 
@@ -36,9 +36,7 @@ def convert_official(source: Path, config: Mapping[str, Any], target: Path) -> N
     Raises WeightsError when the checkpoint is damaged or does not fit the config, InputError for a wrong config.
     """
     model = load_official_checkpoint(source, config)
-    state = {name: tensor.contiguous() for name, tensor in model.official_state_dict().items()}
-    if SHARED_BIAS[0] in state:
-        state[SHARED_BIAS[0]] = state[SHARED_BIAS[0]].clone()  # .safetensors holds no tensor twice
+    state = {name: tensor.contiguous() for name, tensor in unshared(model.official_state_dict()).items()}
     save_file(state, target, {CONFIG_KEY: json.dumps(asdict(model.config))})
 
 

@@ -31,7 +31,7 @@ from gan_mapping.training.attributes import (
 )
 from gan_mapping.training.calibration import measure_groups, solve_gains, spread_over_layers
 from gan_mapping.training.drawing import scaled
-from gan_mapping.training.stages import fill, fingerprint, kept, stage_file
+from gan_mapping.training.stages import fingerprint, kept, stage_file
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
 from gan_mapping.training.tuning import PictureReader, TuningConfig, tune_direction
 from gan_mapping.training.vision import fit_vision
@@ -163,12 +163,19 @@ def _fit_vision(
         figures = torch.tensor([fitted.penalty, fitted.cosine])
         return {**fitted.mapper.state_dict(), "figures": figures}
 
-    key = [len(latents), config.views, config.rank, config.validation_faces, backbone.weights, generator.weights]
+    key = [
+        fingerprint(latents),
+        config.views,
+        config.rank,
+        config.validation_faces,
+        backbone.weights,
+        generator.weights,
+    ]
     tensors = kept(stage_file(work, "vision", key), fit)
     penalty, cosine = tensors.pop("figures").tolist()
     rank, features = tensors["down.weight"].shape
     mapper = VisionMapper(features, rank, generator.w_dim)
-    fill(mapper, tensors)
+    mapper.load_state_dict(tensors)
     return mapper, {"vision_penalty": round(penalty, 4), "vision_validation_cosine": round(cosine, 4)}
 
 
@@ -190,7 +197,7 @@ def fit_text_mapper(config: RecipeConfig, backbone: Backbone, work: Path, say: R
     told = hashlib.sha256("\n".join(f"{s.text} {s.intents}" for s in sentences).encode()).hexdigest()
     tensors = kept(stage_file(work, "text", [told, asdict(training), backbone.weights]), fit)
     mapper = TextMapper(tensors["presence.weight"].shape[1], len(ATTRIBUTES))
-    fill(mapper, tensors)
+    mapper.load_state_dict(tensors)
     return mapper, len(sentences)
 
 
@@ -262,10 +269,14 @@ def _tune(
 ) -> None:
     """Tunes the chosen directions in place; each finished one is kept in `work`, so an interrupted run goes on."""
     for name in config.tuned:
-        path = work / f"direction-{name}-{config.tuning_steps}.npy"
-        if not path.exists():
-            rng = np.random.default_rng([ATTRIBUTES.index(name), config.tuning_steps])
+        index = ATTRIBUTES.index(name)
+
+        def tune(name: str = name, index: int = index) -> dict[str, Tensor]:
+            rng = np.random.default_rng([index, config.tuning_steps])
             tuning = TuningConfig(steps=config.tuning_steps)
-            bank.save_array(path, tune_direction(offset, ATTRIBUTES, name, latents, read, tuning, rng).numpy())
-        offset.directions[ATTRIBUTES.index(name)] = torch.from_numpy(np.load(path))
+            return {"direction": tune_direction(offset, ATTRIBUTES, name, latents, read, tuning, rng)}
+
+        state = fingerprint(*offset.state_dict().values(), read.reader.weight, read.reader.bias, latents)
+        key = [state, config.tuning_steps, read.backbone.weights, read.generator.weights]
+        offset.directions[index] = kept(stage_file(work, f"direction-{name}", key), tune)["direction"]
         say(f"tuned: {name}")

@@ -7,10 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from vl_backbone.assets.files import write_atomically
 
@@ -38,9 +37,3 @@ def fingerprint(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts a kept state into a module of its shape."""
-    with torch.no_grad():
-        module.load_state_dict(tensors)

@@ -41,8 +41,8 @@ def fit_vision(
     """features [N, d] (any float type), latents [N, w_dim] -> VisionMapper of that rank.
 
     Solved in the dual (N x N), since there are fewer faces than features, a few columns at a time: both views of all
-    faces in float32 would not fit a laptop's memory. `penalties` are relative to the
-    mean squared feature vector; the one with the best cosine on `validation` (features, latents) is kept.
+    faces in float32 would not fit a laptop's memory. `penalties` are relative to the mean squared feature vector; the
+    one with the best cosine on `validation` (features, latents) is kept.
     """
     scale = _Standardiser(features, latents)
     y_mean = latents.mean(0)

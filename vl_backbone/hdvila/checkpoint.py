@@ -41,13 +41,17 @@ def save_official_checkpoint(model: HDVILA, path: str | Path) -> None:
     The file is written beside its target and then renamed, so that it is never seen half-written.
     Raises UsageError for another suffix and WeightsError when it cannot be written.
     """
-    state = model.official_state_dict()
-    written: set[int] = set()
-    for name, tensor in state.items():  # .safetensors holds no tensor twice
-        if tensor.data_ptr() in written:
-            state[name] = tensor.clone()
-        written.add(tensor.data_ptr())
-    write_state(state, Path(path))
+    write_state(unshared(model.official_state_dict()), Path(path))
+
+
+def unshared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, those that share memory copied apart: .safetensors holds no tensor twice."""
+    apart: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in state.items():
+        apart[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return apart
 
 
 def model_from_state(state: Mapping[str, Tensor], config: HDVILAConfig, label: str) -> HDVILA:
