@@ -17,8 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fdvd.alignment import FaceFrame
+from fdvd.toning import tone_of, toned
 
 Picture = NDArray[np.uint8]
+Render = NDArray[np.uint8] | NDArray[np.floating]
 
 # All lengths are parts of the crop's side, all levels are of 0..255.
 _CLEAR = 0.02  # the mask is exactly zero this near the crop's border ...
@@ -135,7 +137,7 @@ def match_light(reconstruction: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
     return gain, F.interpolate(field, (size, size), mode="bilinear")
 
 
-def _tensor(picture: NDArray[np.uint8] | NDArray[np.floating]) -> Tensor:
+def _tensor(picture: Render) -> Tensor:
     """[S, S, 3] in 0..255 -> float32 [1, 3, S, S]."""
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].contiguous().float()
 
@@ -151,11 +153,17 @@ class Blend(NamedTuple):
     alpha: Tensor
 
 
+def in_tone(photo_crop: Picture, reconstruction: Render, edited: Render) -> tuple[Render, Render]:
+    """The renders [S, S, 3] in the tone of a photo that is black and white or sepia; as they are in a colour photo."""
+    tone = tone_of(photo_crop)
+    return (reconstruction, edited) if tone is None else (toned(reconstruction, tone), toned(edited, tone))
+
+
 @torch.inference_mode()
 def measure_blend(
     photo_crop: Picture,
-    reconstruction: NDArray[np.uint8] | NDArray[np.floating],
-    edited: NDArray[np.uint8] | NDArray[np.floating],
+    reconstruction: Render,
+    edited: Render,
 ) -> Blend:
     """What the photo's crop and the two renders, all [S, S, 3] RGB in 0..255, say about light and extent."""
     if not photo_crop.shape == reconstruction.shape == edited.shape:
@@ -170,8 +178,8 @@ def measure_blend(
 
 @torch.inference_mode()
 def crop_layer(
-    reconstruction: NDArray[np.uint8] | NDArray[np.floating],
-    edited: NDArray[np.uint8] | NDArray[np.floating],
+    reconstruction: Render,
+    edited: Render,
     blend: Blend,
     region: Tensor | None = None,
 ) -> NDArray[np.float32]:
@@ -194,8 +202,8 @@ def crop_layer(
 def paste(
     photo_rgb: Picture,
     frame: FaceFrame,
-    reconstruction: NDArray[np.uint8] | NDArray[np.floating],
-    edited: NDArray[np.uint8] | NDArray[np.floating],
+    reconstruction: Render,
+    edited: Render,
     blend: Blend | None = None,
     region: Tensor | None = None,
 ) -> Picture:
@@ -203,14 +211,17 @@ def paste(
 
     photo_rgb: uint8 [H, W, 3]. reconstruction, edited: [S, S, 3] RGB in 0..255, S = frame.size: the renders
     of the face's latent before and after the edit. blend: light and extent, when the caller knows them better than
-    this one picture does (a video steadies them over time); None: measured here. region: [1, 1, S, S] in 0..1, how far
-    the edit may show; None: everywhere.
+    this one picture does (a video steadies them over time, and puts its renders `in_tone`); None: measured here.
+    region: [1, 1, S, S] in 0..1, how far the edit may show; None: everywhere.
 
     Untouched bit for bit: everything outside the mask (see `paste_mask`) and everything where the renders
     agree. Lightly changed places get the difference added and keep the photo's own texture; strongly changed
-    ones show the edited render, matched to the photo's light.
+    ones show the edited render, matched to the photo's light. A photo in one tone (black and white, sepia) stays so.
     """
-    blend = blend or measure_blend(frame.crop(photo_rgb), reconstruction, edited)
+    if blend is None:
+        crop = frame.crop(photo_rgb)
+        reconstruction, edited = in_tone(crop, reconstruction, edited)
+        blend = measure_blend(crop, reconstruction, edited)
     x0, y0, layer = frame.warp_back(crop_layer(reconstruction, edited, blend, region))
     result = photo_rgb.copy()
     target = result[y0 : y0 + layer.shape[0], x0 : x0 + layer.shape[1]]

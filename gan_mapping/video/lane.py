@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fdvd.alignment import FaceFrame
-from fdvd.pasting import Blend, measure_blend, paste
+from fdvd.pasting import Blend, Render, in_tone, measure_blend, paste
 from gan_mapping.images import to_uint8
 from gan_mapping.regions import paste_region
 from gan_mapping.video.anchors import Anchor
@@ -64,8 +64,8 @@ class _Face:
     run: FaceRun
     frame: FaceFrame
     crop: Picture | None = None
-    before: Picture | None = None
-    after: Picture | None = None
+    before: Render | None = None
+    after: Render | None = None
 
 
 _Stream = Iterator[Sample["Moment | _Face"]]
@@ -129,6 +129,7 @@ class Lane:
             edit = self._edits[item.run.number]
             ws = edit.anchor.latent(w)
             before, after = self._render(torch.cat([ws, ws + item.run.weight(item.moment.index) * edit.offset]), item)
+            before, after = in_tone(item.crop, before, after)
             blend = measure_blend(item.crop, before, after)
             yield Sample(replace(item, crop=None, before=before, after=after), run, _flat(blend))
 
