@@ -25,7 +25,7 @@ def draw(generator: Generator, ws: Tensor, thrifty: bool = False) -> Tensor:
 
 
 def scaled(pictures: Tensor, side: int) -> Tensor:
-    """[B, 3, R, R] -> [B, 3, side, side], averaging when it shrinks; the same scaling as `images.to_batch`."""
+    """[B, 3, R, R] -> [B, 3, side, side], averaging when it shrinks; as `images.to_batch` but for the rounding."""
     if pictures.shape[-1] == side:
         return pictures
     return F.interpolate(pictures, size=side, mode="bilinear", antialias=True, align_corners=False)

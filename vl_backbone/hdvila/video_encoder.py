@@ -85,8 +85,10 @@ class VideoEncoder(nn.Module):
             run = trunk or (lambda rgb: self.cnn(rgb, 4))
             middle, high = self._in_passes(lambda rgb: _high_maps(*run(rgb)), hr)
         if lr is not None:
-            (low,) = self._in_passes(lambda rgb: self.cnn_low(rgb, 3), lr.flatten(0, 1))
-            low = low.unflatten(0, lr.shape[:2])
+            still = lr.stride(1) == 0  # an expanded frame, N times the same memory, is seen once
+            frames = lr[:, :1] if still else lr
+            (low,) = self._in_passes(lambda rgb: self.cnn_low(rgb, 3), frames.flatten(0, 1))
+            low = low.unflatten(0, frames.shape[:2]).expand(-1, lr.shape[1], -1, -1, -1)
         return TrunkMaps(high, middle, low)
 
     def grid_from_maps(self, maps: TrunkMaps) -> Tensor:
