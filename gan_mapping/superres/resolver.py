@@ -37,7 +37,8 @@ class ResolverConfig:
     distance from the first estimate.
     correct: whether the low-frequency correction follows.
     word_rounds: rounds of fitting after the words, to the input as the words change it.
-    word_budget: how far (mean absolute, of 255) words may take the corrected picture from the input.
+    word_budget: how far (mean absolute, of 255) words may take what the corrected picture aims at from the input.
+    word_limit: an answer with words that comes out further off than this is aimed nearer to the input.
     """
 
     rounds: int = 3
@@ -50,12 +51,13 @@ class ResolverConfig:
     correct: bool = True
     word_rounds: int = 1
     word_budget: float = 1.5
+    word_limit: float = 1.95
 
     def __post_init__(self) -> None:
         if self.rounds < 0 or self.steps < 1 or self.learning_rate <= 0 or self.emphasis <= 0:
             raise InputError("Super-resolution needs 0 or more rounds, 1 or more steps and positive rates.")
-        if self.word_rounds < 0 or not self.word_budget >= 0:
-            raise InputError("The words of super-resolution need 0 or more rounds and a budget of 0 or more.")
+        if self.word_rounds < 0 or not (self.word_budget >= 0 and self.word_limit >= 0):
+            raise InputError("The words of super-resolution need 0 or more rounds, a budget and a limit of 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,21 @@ class SuperResolver:
         goal = pixels
         if offset is not None:
             fit, goal = self._say(fit, pixels, offset)
-        image = back_project(fit.image, goal) if self.config.correct else fit.image
+        image = self._corrected(fit.image, pixels, goal) if self.config.correct else fit.image
         return Resolved(fit.ws, image, fit.error, consistency(image, pixels))
+
+    def _corrected(self, image: Tensor, pixels: Tensor, goal: Tensor) -> Tensor:
+        """The picture with the low-frequency correction towards a goal, which words have taken from the pixels."""
+        corrected = back_project(image, goal)
+        for _ in range(2):
+            said = float((goal - pixels).abs().mean())
+            over = consistency(corrected, pixels) - self.config.word_limit
+            if over <= 0 or said == 0:
+                break
+            # What the correction itself could not reach comes on top of the budget: the words give way.
+            goal = pixels + (goal - pixels) * max(0.0, 1 - 1.1 * over / said)
+            corrected = back_project(image, goal)
+        return corrected
 
     def _say(self, fit: Fit, pixels: Tensor, offset: Tensor) -> tuple[Fit, Tensor]:
         """The fit with the words' offset added, and the pixels it is to be corrected to.

@@ -85,7 +85,18 @@ def test_words_that_hardly_show_are_said_louder() -> None:
     assert torch.equal(resolver.answer(fit, pixels, SILENCE).image, plain.image)
 
 
-@pytest.mark.parametrize("settings", [{"word_rounds": -1}, {"word_budget": -1.0}, {"word_budget": float("nan")}])
+def test_words_that_miss_the_limit_give_way() -> None:
+    pixels = box_filter(face(1), SIDE)
+    loose = linear_resolver(ResolverConfig(word_budget=8, word_limit=50)).resolve(pixels, WISH)
+    held = linear_resolver(ResolverConfig(word_budget=8)).resolve(pixels, WISH)
+    plain = linear_resolver().resolve(pixels, SILENCE)
+    assert loose.error > 2.5 and held.error <= 2.0
+    assert corner(loose.image) < corner(held.image) < corner(plain.image) - 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"word_rounds": -1}, {"word_budget": -1.0}, {"word_budget": float("nan")}, {"word_limit": -1.0}]
+)
 def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
     with pytest.raises(InputError, match="words"):
         ResolverConfig(**settings)  # type: ignore[arg-type]
