@@ -83,10 +83,10 @@ class Photo:
         native = self._editable()
         if native.mode in _GREY16:
             pixels = np.array(native)
-            pixels[changed] = _luminance(edited)[changed].astype(np.uint16) * 257
+            pixels[changed] = luminance(edited)[changed].astype(np.uint16) * 257
             return self._finished(Image.fromarray(pixels))
         pixels = np.array(native)
-        new = _luminance(edited)[..., None] if native.mode in ("L", "LA") else edited
+        new = luminance(edited)[..., None] if native.mode in ("L", "LA") else edited
         colours = pixels if pixels.ndim == 3 else pixels[..., None]
         channels = new.shape[2]
         values = new[changed].astype(np.float32)
@@ -124,7 +124,7 @@ def _profile_fits(profile: bytes, before: str, after: str) -> bool:
     return after in space.get(profile[16:20], ())
 
 
-def _luminance(rgb: Picture) -> Picture:
+def luminance(rgb: Picture) -> Picture:
     """uint8 [H, W, 3] -> uint8 [H, W], ITU-R 601 weights; r = g = b stays as it is."""
     return np.asarray(Image.fromarray(rgb).convert("L"))
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fdvd.images import luminance
+
 Picture = NDArray[np.uint8]
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601
 _NEAR = 8.0  # levels of 0..255: a JPEG keeps colours coarsely, so that they stray at edges ...
 _SHARE = 0.95  # ... for so many of the pixels
 _CONTRAST = 30.0  # levels between dark and light places; a nearly even picture does not tell its tone
@@ -23,23 +24,21 @@ def tone_of(photo: Picture) -> NDArray[np.float32] | None:
 
     photo: uint8 [H, W, 3] RGB.
     """
-    pixels = photo[::_STRIDE, ::_STRIDE].reshape(-1, 3).astype(np.float32)
-    light = pixels @ _LUMINANCE
-    dark, bright = np.quantile(light, (0.05, 0.95))
+    picture = np.ascontiguousarray(photo[::_STRIDE, ::_STRIDE])
+    level = luminance(picture).ravel()
+    dark, bright = np.quantile(level, (0.05, 0.95))
     if bright - dark < _CONTRAST:
         return None
-    level = np.floor(light + 0.5).astype(int)
-    tint = pixels - light[:, None]
+    tint = picture.reshape(-1, 3).astype(np.float32) - level[:, None]
     counts = np.bincount(level, minlength=256)
     seen = counts > 0
-    sums = [np.bincount(level, tint[:, channel], 256)[seen] / counts[seen] for channel in range(3)]
-    tone = np.stack([np.interp(np.arange(256), np.flatnonzero(seen), one) for one in sums], axis=1).astype(np.float32)
+    means = [np.bincount(level, tint[:, channel], 256)[seen] / counts[seen] for channel in range(3)]
+    tone = np.stack([np.interp(np.arange(256), np.flatnonzero(seen), one) for one in means], axis=1).astype(np.float32)
     away = np.abs(tint - tone[level]).max(axis=1)
     return tone if np.quantile(away, _SHARE) <= _NEAR else None
 
 
-def toned(picture: NDArray[np.uint8] | NDArray[np.floating], tone: NDArray[np.float32]) -> Picture:
+def toned(render: NDArray[np.uint8] | NDArray[np.floating], tone: NDArray[np.float32]) -> Picture:
     """A render [H, W, 3] RGB in 0..255 in that tone, uint8 [H, W, 3]; equal pixels stay equal."""
-    light = picture.astype(np.float32) @ _LUMINANCE
-    level = np.floor(light + 0.5).astype(int).clip(0, 255)
-    return np.floor((light[..., None] + tone[level]).clip(0, 255) + 0.5).astype(np.uint8)
+    level = luminance(np.floor(render + 0.5).astype(np.uint8))
+    return np.floor((level[..., None] + tone[level]).clip(0, 255) + 0.5).astype(np.uint8)
