@@ -18,7 +18,8 @@ from torch import Tensor
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
 from fdvd.sources import open_dataset, read_manifest
 from gan_mapping import load_generator
-from gan_mapping.synth.maps import StoredMaps, Wording, part_file
+from gan_mapping.generators.protocol import Generator
+from gan_mapping.synth.maps import StoredMaps, Wording
 from gan_mapping.synth.mini_evaluation import (
     SEEN,
     UNSEEN,
@@ -30,7 +31,7 @@ from gan_mapping.synth.mini_evaluation import (
     retrieval,
 )
 from gan_mapping.synth.mini_recipe import still_faces
-from gan_mapping.training.bank import SHARD, feature_shards, latents_of, load_shards
+from gan_mapping.training.bank import feature_shards, latents_of, load_shards, render_shards
 from gan_mapping.training.vision import fit_vision, offset_cosine
 from vl_backbone import load_backbone
 from vl_backbone.assets import WeightStore
@@ -86,7 +87,8 @@ def main() -> None:
             lines.append(f"| {kind}, {view} | {own:.1%} | {other:.1%} |")
 
     faces = still_faces(args.faces)
-    latents = latents_of(faces, load_generator())
+    generator = load_generator()
+    latents = latents_of(faces, generator)
     held = torch.tensor([face.seed in HELD_OUT_SEEDS for face in faces])
     source = StoredMaps(args.work / "stills", range(len(faces)), [Wording(())] * len(faces))
     stills = look(model, source, "both")
@@ -104,12 +106,12 @@ def main() -> None:
     features = {
         "fused grid": stills.grid.flatten(1),
         "fused grid and HR trunk": torch.cat((stills.grid.flatten(1), trunk_grid(source)), dim=1),
-        "imagenet-minilm": baseline_grid(len(faces), args.work),
+        "imagenet-minilm": baseline_grid(latents, generator, args.work),
     }
     lines.append(
         f"\n| features, 8x8 cells | cosine of a linear map to w, fitted on {int((~held).sum())} faces |\n|---|---|"
     )
-    mean = load_generator().w_mean
+    mean = generator.w_mean
     report["w_cosine"] = {}
     for name, rows_of in features.items():
         check = (rows_of[held], latents[held])
@@ -130,11 +132,11 @@ def trunk_grid(source: StoredMaps) -> Tensor:
     return torch.stack(maps)
 
 
-def baseline_grid(count: int, work: Path) -> Tensor:
-    """The grids of the plain baseline for the first `count` stored faces, [N, cells]; kept in `work`."""
-    pictures = [part_file(work / "stills", "faces", shard) for shard in range(-(-count // SHARD))]
+def baseline_grid(latents: Tensor, generator: Generator, work: Path) -> Tensor:
+    """The grids of the plain baseline for the stored faces, [N, cells]; kept in `work`."""
+    pictures = list(render_shards(latents, generator, work / "stills"))
     shards = feature_shards(pictures, load_backbone("imagenet-minilm"), work / "baseline", 0)
-    return load_shards(list(shards))[:count]
+    return load_shards(list(shards))
 
 
 def _value(row: dict[str, float | None], name: str) -> float:

@@ -36,15 +36,14 @@ def main() -> None:
     seeds = list(HELD_OUT_SEEDS)[: args.faces]
     generator = load_generator()
     latents = latents_of([FaceSeed(seed, PSI) for seed in seeds], generator)
-    folder = args.work / f"faces-{len(seeds)}"
-    pictures = list(render_shards(latents, generator, folder))
+    pictures = list(render_shards(latents, generator, args.work))
     values, known = label_table(seeds, load_labels(), ATTRIBUTES)
     print(f"{len(seeds)} held-out faces\n")
     print("| mappers | backbone | w cosine | attributes, mean AUC | of |\n|---|---|---|---|---|")
     for path in args.mappers:
         mappers, _ = load_mappers(path)
         backbone = load_backbone(mappers.backbone)
-        features = load_shards(list(feature_shards(pictures, backbone, folder / mappers.backbone, 0))).float()
+        features = load_shards(list(feature_shards(pictures, backbone, args.work / mappers.backbone, 0))).float()
         cosine = offset_cosine(mappers.vision(features, 1)[:, 0], latents, generator.w_mean)
         areas = torch.zeros(0)
         if mappers.reader is not None:

@@ -19,7 +19,7 @@ from gan_mapping.superres.degradation import SIDES, degraded_level
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper, save_pixel_mapper
 from gan_mapping.superres.pixels import LEVELS, to_level
 from gan_mapping.superres.preview import fit_head
-from gan_mapping.training.bank import STORED_SIZE, FaceSeed, latents_of, plan_faces, render_shards
+from gan_mapping.training.bank import STORED_SIZE, latents_of, plan_faces, render_shards
 
 BANK_SIDE = 64
 # Ridge penalties that are tried, as parts of the mean squared pixel.
@@ -54,23 +54,13 @@ def face_bank(generator: Generator, count: int, folder: Path, say: Report) -> tu
     """Draws the faces (resumable) -> pictures uint8 [N, 64, 64, 3] and w [N, w_dim]; no held-out seed among them."""
     labelled = min(count, LABELLED)
     faces = [face for face in plan_faces(range(labelled), count - labelled) if face.seed not in HELD_OUT_SEEDS]
-    latents = _latents(faces, generator, folder)
+    latents = latents_of(faces, generator)
     small = []
     for path in render_shards(latents, generator, folder):
         say(f"{path.name}: drawn")
         factor = STORED_SIZE // BANK_SIDE
         small += [np.asarray(Image.fromarray(face).reduce(factor)) for face in np.load(path, mmap_mode="r")]
     return np.stack(small), latents
-
-
-def _latents(faces: list[FaceSeed], generator: Generator, folder: Path) -> Tensor:
-    path = folder / "w.npy"
-    if path.exists() and len(np.load(path, mmap_mode="r")) == len(faces):
-        return torch.from_numpy(np.load(path))
-    latents = latents_of(faces, generator)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(path, latents.numpy())
-    return latents
 
 
 def fit_pixel_mapper(

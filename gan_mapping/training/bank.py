@@ -1,6 +1,7 @@
 """The face bank: pictures redrawn from seeds, and the frozen features of several views of each. Resumable.
 
-Both are written in shards of 500 faces, each atomically, so an interrupted run goes on at the next shard.
+Both are written in shards of 500 faces, each atomically, so an interrupted run goes on at the next shard. A shard's
+name holds a digest of what it was made from: other faces or weights in the same folder make new shards.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch
 from gan_mapping.training.augment import augment_face
+from gan_mapping.training.stages import digest_of, fingerprint
 from vl_backbone.protocol import Backbone
 
 SHARD = 500
@@ -52,10 +54,10 @@ def latents_of(faces: Sequence[FaceSeed], generator: Generator) -> Tensor:
 
 
 def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterator[Path]:
-    """Draws every face at 512 px into folder/faces-000.npy, ... (uint8 [n, 512, 512, 3]); yields finished shards."""
+    """Draws every face at 512 px into folder/faces-000-DIGEST.npy, ... (uint8 [n, 512, 512, 3]); yields these files."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, rows in enumerate(latents.split(SHARD)):
-        path = folder / f"faces-{index:03d}.npy"
+        path = folder / f"faces-{index:03d}-{digest_of([fingerprint(rows), generator.weights])}.npy"
         if not path.exists():
             pictures = np.empty((len(rows), STORED_SIZE, STORED_SIZE, 3), np.uint8)
             for i, w in enumerate(rows):
@@ -71,7 +73,7 @@ def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, v
     """Frozen features of one view of every face (view 0 clean, others augmented): fp16 [n, features] per shard."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, source in enumerate(pictures):
-        path = folder / f"features-{view}-{index:03d}.npy"
+        path = folder / f"features-{view}-{index:03d}-{digest_of([source.name, backbone.weights])}.npy"
         if not path.exists():
             faces = np.load(source, mmap_mode="r")
             parts = []

@@ -21,6 +21,7 @@ from gan_mapping.training.augment import augment_face
 from gan_mapping.training.bank import SHARD, STORED_SIZE, FaceSeed, latents_of, plan_faces, render_shards, save_array
 from gan_mapping.training.drawing import scaled
 from gan_mapping.training.image_config import FacesConfig
+from gan_mapping.training.stages import digest_of
 from vl_backbone.errors import InputError, UsageError
 from vl_backbone.protocol import Backbone
 
@@ -105,9 +106,8 @@ def open_faces(config: FacesConfig, generator: Generator, cache: Path) -> tuple[
         train += [(dataset, row, fits) for row in rows]
         held.append([(dataset, row, fits) for row in others])
     if config.drawn:
-        digest = hashlib.sha256(json.dumps(sorted(generator.weights.items())).encode()).hexdigest()[:12]
         for seeds, target in ((plan_faces([], config.drawn), train), (_judged(config.held_out_faces), None)):
-            drawn = DrawnFaces(seeds, generator, cache / f"faces-{digest}-{seeds[0].seed}-{len(seeds)}")
+            drawn = DrawnFaces(seeds, generator, cache / "faces")
             found: list[tuple[ClipDataset, int, bool]] = [(drawn, row, True) for row in range(len(drawn))]
             held.append(found) if target is None else target.extend(found)
     if not train:
@@ -139,8 +139,7 @@ def cache_grids(faces: FaceSet, backbone: Backbone, folder: Path) -> None:
 
     A face that cannot be read gets zeros; it will be left out when it is asked for.
     """
-    key = json.dumps([sorted(backbone.weights.items()), faces.ids])
-    place = folder / f"grids-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    place = folder / f"grids-{digest_of([backbone.weights, faces.ids])}"
     place.mkdir(parents=True, exist_ok=True)
     faces.grids = []
     for first in range(0, len(faces), SHARD):

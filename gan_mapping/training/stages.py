@@ -16,8 +16,12 @@ from vl_backbone.assets.files import write_atomically
 
 def stage_file(work: Path, name: str, key: Sequence[object]) -> Path:
     """Where the stage of that name, fitted from what `key` (plain values) says, is kept."""
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    return work / f"{name}-{digest}.safetensors"
+    return work / f"{name}-{digest_of(key)}.safetensors"
+
+
+def digest_of(key: Sequence[object]) -> str:
+    """Twelve hexadecimal digits for a key of plain values, to stand in a file's name."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def kept(path: Path, fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -162,13 +162,15 @@ def test_configuration_is_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_bank_resumes_with_the_same_faces(generator: Generator, tmp_path: Path) -> None:
+def test_bank_resumes_with_the_same_faces(
+    generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faces = plan_faces([7, 8], 1)
     latents = latents_of(faces, generator)
     pictures = list(render_shards(latents, generator, tmp_path))
     drawn = np.load(pictures[0])
     assert drawn.shape == (3, 512, 512, 3)
-    (tmp_path / ".faces-001.npy.partial.npy").write_bytes(b"half a shard")
+    (tmp_path / f".{pictures[0].name}.partial.npy").write_bytes(b"half a shard")
     stamp = pictures[0].stat().st_mtime_ns
     assert list(render_shards(latents, generator, tmp_path)) == pictures
     assert pictures[0].stat().st_mtime_ns == stamp
@@ -178,3 +180,10 @@ def test_bank_resumes_with_the_same_faces(generator: Generator, tmp_path: Path) 
     clean, seen = (list(feature_shards(pictures, backbone, tmp_path, view)) for view in (0, 1))
     assert load_shards(clean).shape == (3, 8 * 8 * 464)
     assert not torch.equal(load_shards(clean), load_shards(seen))
+    # Other faces in the same folder are drawn and seen anew, not taken for these.
+    others = list(render_shards(latents.flip(0), generator, tmp_path))
+    assert np.array_equal(np.load(others[0]), drawn[::-1])
+    assert not torch.equal(load_shards(list(feature_shards(others, backbone, tmp_path, 0))), load_shards(clean))
+    # Nor are other weights: a generator of other weights draws its own.
+    monkeypatch.setattr(generator, "weights", {"other": "0" * 64})
+    assert next(iter(render_shards(latents, generator, tmp_path))) not in (*pictures, *others)
