@@ -36,8 +36,9 @@ class AimConfig:
     looks: how many edits are drawn at most. close: so near to the goals, no other one is tried.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     strain: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face; what is beyond counts, squared, `strain_weight` times as much
-    against an edit as what is missing to its goals. What goes beyond a goal counts a quarter.
+    off that reading may be than for the unedited face, or than it usually is; what is beyond counts, squared,
+    `strain_weight` times as much against an edit as what is missing to its goals. What goes beyond a goal counts a
+    quarter.
     torn: from that strain on, the next edit goes `retreat` of the way.
     """
 
@@ -69,13 +70,22 @@ class Aimed:
 
 
 def aimed_offset(
-    mapper: OffsetMapper, ws: Tensor, intents: Tensor, before: Sight, look: Look, config: AimConfig | None = None
+    mapper: OffsetMapper,
+    ws: Tensor,
+    intents: Tensor,
+    before: Sight,
+    look: Look,
+    config: AimConfig | None = None,
+    usual: float = 0.0,
 ) -> Aimed:
     """The best of a few offsets that take this face's picture to where the intents want it.
 
     ws: [1, num_ws, w_dim]; intents: [1, A]; before: what the face's unedited picture shows. The first offset knows
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places: only a retreat from a torn picture changes them.
+
+    usual: how far off the vision mapper's readings of whole pictures are. A latent that was itself read off a picture
+    is read back better than that, which is no reason to call an edit of it torn sooner than any other face's.
     """
     config = config or AimConfig()
     sign = intents[0].sign()
@@ -91,7 +101,7 @@ def aimed_offset(
         after = look(offset)
         left = ((goals - after.scores) * sign)[steerable]
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
-        strain = after.misread / before.misread.clamp(min=1e-6)
+        strain = after.misread / before.misread.clamp(min=max(usual, 1e-6))
         cost = float(missing + config.strain_weight * F.relu(strain - config.strain).square())
         if cost < least_cost:
             best, least_cost = Aimed(offset, number), cost

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.assets.trained_file import read_trained, write_trained
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-FORMAT = "vilaface-mappers-3"
+FORMAT = "vilaface-mappers-4"
 # Wide layers: most of a file.
 READ_PICTURES = ("vision.down.weight", "reader.weight")
 
@@ -25,6 +25,9 @@ class Mappers:
     attributes: names of the A attribute axes. backbone, generator: what they were trained for.
     provenance: data, seeds and figures of the training run, as JSON-ready values.
     reader: looks whether an edit arrived; without one (mappers trained without labels) steps go unchecked.
+    correction: mends a latent by its own drawing; identity: the face network whose vectors it reads, "" without one.
+    vision_error: how far the vision mapper's w is from the true one, on average over faces it was not fitted on; 0
+    where that is not known.
     """
 
     vision: VisionMapper
@@ -35,11 +38,20 @@ class Mappers:
     generator: str
     provenance: dict[str, object]
     reader: AttributeReader | None = None
+    correction: CorrectionMapper | None = None
+    identity: str = ""
+    vision_error: float = 0.0
 
     def layers(self) -> dict[str, nn.Module]:
         """What is trained, by its name in the file."""
-        layers: dict[str, nn.Module] = {"vision": self.vision, "text": self.text, "offset": self.offset}
-        return layers if self.reader is None else {**layers, "reader": self.reader}
+        layers: dict[str, nn.Module | None] = {
+            "vision": self.vision,
+            "text": self.text,
+            "offset": self.offset,
+            "reader": self.reader,
+            "correction": self.correction,
+        }
+        return {name: layer for name, layer in layers.items() if layer is not None}
 
     def read(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Token states of sentences -> intents [B, A], exactly 0 for what a sentence does not speak of."""
@@ -80,6 +92,8 @@ def save_mappers(mappers: Mappers, path: Path) -> None:
         "attributes": json.dumps(mappers.attributes),
         "backbone": mappers.backbone,
         "generator": mappers.generator,
+        "identity": mappers.identity,
+        "vision_error": json.dumps(mappers.vision_error),
         "provenance": json.dumps(mappers.provenance, sort_keys=True),
     }
     write_trained(path, FORMAT, tensors, metadata, int8=READ_PICTURES)
@@ -94,7 +108,7 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
     tensors, metadata = file.tensors, file.metadata
     parts = {
         part: {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
-        for part in ("vision", "text", "offset", "reader")
+        for part in ("vision", "text", "offset", "reader", "correction")
     }
     rank, features = parts["vision"]["down.weight"].shape
     count, num_ws, w_dim = parts["offset"]["directions"].shape
@@ -102,6 +116,8 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
     text = TextMapper(parts["text"]["presence.weight"].shape[1], count)
     offset = OffsetMapper(count, num_ws, w_dim)
     reader = AttributeReader(features, count) if parts["reader"] else None
+    mending = parts["correction"]
+    correction = CorrectionMapper(rank, mending["person.weight"].shape[1], w_dim) if mending else None
     mappers = Mappers(
         vision,
         text,
@@ -111,6 +127,9 @@ def load_mappers(path: Path) -> tuple[Mappers, str]:
         metadata["generator"],
         json.loads(metadata["provenance"]),
         reader,
+        correction,
+        metadata["identity"],
+        json.loads(metadata["vision_error"]),
     )
     for part, module in mappers.layers().items():
         module.load_state_dict(parts[part])

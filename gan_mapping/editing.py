@@ -17,6 +17,7 @@ from gan_mapping.aiming import Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch, to_uint8
+from gan_mapping.inversion import Seen, read_latent
 from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.refinement import Progress, Refiner
 from gan_mapping.requests import check_strength, check_text, choose_faces
@@ -194,7 +195,7 @@ class FaceEditor:
             offset = mappers.offset(ws, intents)
             return offset, draw(ws + offset)
         before = self.see(draw(ws) if drawn is None else drawn, ws)
-        aimed = aimed_offset(mappers.offset, ws, intents, before, look)
+        aimed = aimed_offset(mappers.offset, ws, intents, before, look, usual=mappers.vision_error)
         return aimed.offset, pictures[aimed.look]
 
     @torch.no_grad()
@@ -210,17 +211,27 @@ class FaceEditor:
         misread = (self.mappers.vision(features, 1)[0, 0] - ws[0].mean(dim=0)).norm()
         return Sight(self.mappers.reader(features)[0], misread)
 
+    @torch.no_grad()
+    def recognise(self, picture: np.ndarray) -> Seen:
+        """What the layers that read latents see in an aligned face, uint8 [R, R, 3]."""
+        frames = to_batch([picture], self.backbone.image_size, self.device)
+        features = self.backbone.encode_video(frames[:, None]).still()
+        codes = self.mappers.vision.codes(features)
+        described = self.mappers.correction is not None
+        return Seen(codes, self.describe_identity([picture]) if described else codes.new_zeros(1, 0))
+
     def invert(
         self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None
     ) -> Tensor:
         """An aligned crop uint8 [R, R, 3] -> ws [1, num_ws, w_dim], refined over `steps` steps."""
         timer = timer or StageTimer()
+        mappers = self.mappers
+
+        def look(ws: Tensor) -> Seen:
+            return self.recognise(to_uint8(self.generator.render(ws))[0])
+
         with timer.stage("encode"):
-            ws = self.encode([crop])
-            # The ridge regression pulls every face towards the mean; reading our own drawing back shows by how
-            # much, and one step of that fixed-point iteration makes up for it (more steps only add noise).
-            drawn = to_uint8(self.generator.render(ws))
-            ws = 2 * ws - self.encode(list(drawn))
+            ws = read_latent(self.recognise(crop), look, mappers.vision, mappers.correction, self.generator.num_ws)
         with timer.stage("refine"):
             return self.refiner.refine(ws, crop, steps, progress) if steps else ws
 

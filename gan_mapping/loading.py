@@ -53,6 +53,10 @@ def load_editor(preset_name: str, device: str = "auto", generator_name: str | No
             f"{preset.mapper} was trained for {mappers.backbone} and {mappers.generator}, but preset "
             f"{preset.name} asks for {preset.backbone} and {preset.generator}."
         )
+    if mappers.correction is not None and mappers.identity != preset.identity:
+        raise WeightsError(
+            f"{preset.mapper} reads faces by {mappers.identity}, but preset {preset.name} asks for {preset.identity}."
+        )
     generator = load_generator(generator_name or preset.generator, str(target), store)
     if generator.name != preset.generator:
         mappers = carry_mappers(mappers, generator, store)

@@ -3,7 +3,8 @@
 Picture features -> w+ (VisionMapper), text states -> attribute intents (TextMapper), intents -> w+ offset
 (OffsetMapper). The last two in a row are one linear map text -> w+ of low rank; the short stop in attribute space is
 what lets the editor ask how far this face already is where the text wants it. A fourth layer, picture features ->
-attribute scores (AttributeReader), answers that from pictures.
+attribute scores (AttributeReader), answers that from pictures. A fifth (CorrectionMapper) mends a latent by what its
+own drawing and the photo still differ in.
 """
 
 from __future__ import annotations
@@ -27,8 +28,48 @@ class VisionMapper(nn.Module):
 
         The generator was taught with one shared w, so the first guess stays in W; refinement leaves it.
         """
-        w: Tensor = self.up(self.down(features))
+        return self.latent(self.codes(features), num_ws)
+
+    def codes(self, features: Tensor) -> Tensor:
+        """features [B, F] -> what the layer keeps of them, [B, rank]."""
+        codes: Tensor = self.down(features)
+        return codes
+
+    def latent(self, codes: Tensor, num_ws: int) -> Tensor:
+        """codes [B, rank] -> ws [B, num_ws, w_dim]."""
+        w: Tensor = self.up(codes)
         return w[:, None].expand(-1, num_ws, -1).contiguous()
+
+
+class CorrectionMapper(nn.Module):
+    """What a photo and a drawing of it still differ in -> the step in w that brings the drawing nearer.
+
+    picture: from the vision mapper's codes; person: from the vectors of a face network, fitted together with
+    `picture`, so that it speaks only for what the backbone does not see. (From face vectors alone a step would also
+    bring glasses, hair and pose that go with such a face.) Both without a bias: no difference, no step.
+    usual: [] distance of two face vectors at which they differ by no more than a drawing's own noise.
+    """
+
+    # Chosen on five photos and on drawn faces that nothing was fitted on. A full step by the picture only adds noise;
+    # real people differ from drawn ones by more than drawn faces can teach.
+    PICTURE_GAIN = 0.5
+    PERSON_GAIN = 3.0
+
+    usual: Tensor
+
+    def __init__(self, rank: int, person: int, w_dim: int) -> None:
+        super().__init__()
+        self.picture = nn.Linear(rank, w_dim, bias=False)
+        self.person = nn.Linear(person, w_dim, bias=False)
+        self.register_buffer("usual", torch.zeros(()))
+
+    def forward(self, picture: Tensor, person: Tensor) -> Tensor:
+        """Differences photo - drawing of codes [B, rank] and of face vectors [B, E] -> step in w [B, w_dim]."""
+        distance = person.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        # As in James and Stein's estimator: the share of the squared distance that is not noise.
+        trusted = (1 - (self.usual / distance).square()).clamp(min=0)
+        step: Tensor = self.PICTURE_GAIN * self.picture(picture) + self.PERSON_GAIN * self.person(trusted * person)
+        return step
 
 
 class TextMapper(nn.Module):

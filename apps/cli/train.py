@@ -40,15 +40,18 @@ def train_mapper(
         quiet_libraries()
         from gan_mapping.checkpoint import save_mappers
         from gan_mapping.generators.factory import load_generator
+        from gan_mapping.loading import choose_device
+        from gan_mapping.losses.networks import load_identity
         from gan_mapping.training.recipe import fit_mappers, load_config
         from vl_backbone import load_backbone
-        from vl_backbone.assets import default_home
+        from vl_backbone.assets import WeightStore, default_home
 
         recipe = load_config(config)
         backbone, generator = load_backbone(recipe.backbone), load_generator(recipe.generator)
         folder = work or default_home() / "training" / config.stem
         say(f"Working in {folder}.")
-        mappers = fit_mappers(recipe, backbone, generator, folder, say)
+        identity = load_identity(recipe.identity, choose_device("cpu"), WeightStore())
+        mappers = fit_mappers(recipe, backbone, generator, identity, folder, say)
         save_mappers(mappers, out)
         say(f"Wrote {out}.")
 

@@ -6,7 +6,7 @@ name holds a digest of what it was made from: other faces or weights in the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch
+from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.stages import digest_of, fingerprint
 from vl_backbone.protocol import Backbone
@@ -78,12 +79,10 @@ def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, v
             faces = np.load(source, mmap_mode="r")
             parts = []
             for start in range(0, len(faces), BATCH):
-                batch = list(np.array(faces[start : start + BATCH]))
-                if view > 0:
-                    batch = [
-                        augment_face(face, backbone.image_size, np.random.default_rng([index, start + i, view]))
-                        for i, face in enumerate(batch)
-                    ]
+                batch = [
+                    _view(faces, index, row, view, backbone.image_size)
+                    for row in range(start, min(start + BATCH, len(faces)))
+                ]
                 frames = to_batch(batch, backbone.image_size, torch.device("cpu"))
                 with torch.inference_mode():
                     features = backbone.encode_video(frames[:, None]).still()
@@ -92,8 +91,40 @@ def feature_shards(pictures: Sequence[Path], backbone: Backbone, folder: Path, v
         yield path
 
 
+def identity_shards(
+    pictures: Sequence[Path],
+    identity: IdentityNetwork,
+    weights: Mapping[str, str],
+    size: int,
+    views: int,
+    folder: Path,
+) -> Iterator[Path]:
+    """The face network's vectors, float32 [n, E] per shard: of face i in view i % views, as `feature_shards` saw it.
+
+    weights: the network's hashes; size: side in pixels of augmented views.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, source in enumerate(pictures):
+        key = digest_of([source.name, dict(weights), size, views])
+        path = folder / f"identity-{index:03d}-{key}.npy"
+        if not path.exists():
+            faces = np.load(source, mmap_mode="r")
+            rows = []
+            for row in range(len(faces)):
+                picture = _view(faces, index, row, (index * SHARD + row) % views, size)
+                with torch.inference_mode():
+                    rows.append(identity.describe(to_batch([picture], None, torch.device("cpu"))).numpy())
+            save_array(path, np.concatenate(rows))
+        yield path
+
+
+def _view(faces: np.ndarray, shard: int, row: int, view: int, size: int) -> np.ndarray:
+    face = np.array(faces[row])
+    return augment_face(face, size, np.random.default_rng([shard, row, view])) if view else face
+
+
 def load_shards(paths: Sequence[Path]) -> Tensor:
-    """Joins feature shards -> fp16 [N, features]."""
+    """Joins shards of features (fp16) or vectors (float32) -> [N, width]."""
     return torch.from_numpy(np.concatenate([np.load(path) for path in paths]))
 
 

@@ -95,8 +95,11 @@ def train_on_pictures(
         checker=HeldOutFaces(objective, _held_out_batches(held_out, collate, config, device), config.run.tensorboard),
     )
     folded = model.folded(start.mappers.backbone, start.generator.name, _provenance(config, start, train, out))
-    # The reader does not train: it was taught on labels, which these faces have not.
-    mappers = replace(folded, reader=start.mappers.reader)
+    # These do not train: they were taught on labels and face vectors, which these faces have not.
+    same = start.mappers
+    mappers = replace(
+        folded, reader=same.reader, correction=same.correction, identity=same.identity, vision_error=same.vision_error
+    )
     if accelerator.is_main_process:
         save_mappers(mappers, out / MODEL_FILE)
     accelerator.wait_for_everyone()

@@ -1,4 +1,4 @@
-"""The whole fit of the `mini` mappers as one resumable recipe: bank -> features -> vision, directions, text."""
+"""The whole fit of the `mini` mappers, resumable: bank -> features -> vision, correction, directions, text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from fdvd.instructions import load_heldout, sample, telegrams
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.training import bank
 from gan_mapping.training.attributes import (
@@ -30,6 +31,7 @@ from gan_mapping.training.attributes import (
     unseen_readings,
 )
 from gan_mapping.training.calibration import measure_groups, solve_gains, spread_over_layers
+from gan_mapping.training.correction import SeenBank, correction_stage
 from gan_mapping.training.drawing import scaled
 from gan_mapping.training.stages import fingerprint, kept, stage_file
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
@@ -58,6 +60,7 @@ class RecipeConfig:
 
     extra_faces: redrawn faces beyond them. views: how each face is seen, clean plus views - 1 augmented ones.
     rank: of the vision mapper. validation_faces: extra faces kept aside to choose the ridge penalty.
+    identity: the face network whose vectors mend latents.
     components: picture axes of the attribute classifier. calibration_faces: faces on which every direction is
     tried. tuned: attributes whose direction is then tuned through the renderer, for tuning_steps steps each.
     sentences: for the text.
@@ -65,6 +68,7 @@ class RecipeConfig:
 
     backbone: str = "hdvila-mini"
     generator: str = "mobile-stylegan-ffhq"
+    identity: str = "dlib-face-resnet"
     labelled_faces: int = 2600
     extra_faces: int = 5500
     views: int = 2
@@ -112,8 +116,18 @@ def choose_labelled(labels: Mapping[int, Mapping[str, float | None]], count: int
     return sorted(list(chosen)[:count])
 
 
-def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, work: Path, say: Report) -> Mappers:
-    """Runs all stages, reusing what `work` already holds, and gives the trained Mappers back."""
+def fit_mappers(
+    config: RecipeConfig,
+    backbone: Backbone,
+    generator: Generator,
+    identity: tuple[IdentityNetwork, dict[str, str]],
+    work: Path,
+    say: Report,
+) -> Mappers:
+    """Runs all stages, reusing what `work` already holds, and gives the trained Mappers back.
+
+    identity: the face network that `config` names, and the hashes of its files.
+    """
     faces = bank.plan_faces(choose_labelled(load_labels(), config.labelled_faces), config.extra_faces)
     seeds = [face.seed for face in faces]
     latents = bank.latents_of(faces, generator)
@@ -123,13 +137,34 @@ def fit_mappers(config: RecipeConfig, backbone: Backbone, generator: Generator, 
         say(f"drawn: {path.name}")
     shards = [_see(config, view, pictures, backbone, work, say) for view in range(config.views)]
     figures: dict[str, object] = {"faces": len(seeds), "views": config.views}
-    vision, found = _fit_vision(config, shards, latents, backbone, generator, work)
+    vision, error, found = _fit_vision(config, shards, latents, backbone, generator, work)
     figures |= found
     say("vision mapper: validation cosine {vision_validation_cosine} at penalty {vision_penalty}".format(**found))
+    described = []
+    network, hashes = identity
+    folder = work / config.identity
+    for path in bank.identity_shards(pictures, network, hashes, backbone.image_size, config.views, folder):
+        described.append(path)
+        say(f"described: {path.name}")
+    bank_seen = SeenBank(pictures, shards, described, latents, config.validation_faces)
+    correction = correction_stage(bank_seen, vision, generator, network, work)
+    say(f"correction mapper: face vectors of the same face are {float(correction.usual):.3f} apart")
     clean = bank.load_shards(shards[0])
     offset, reader = _fit_offset(config, pictures, clean, latents, seeds, backbone, generator, work, say)
     text, figures["sentences"] = fit_text_mapper(config, backbone, work, say)
-    return Mappers(vision, text, offset, ATTRIBUTES, config.backbone, config.generator, figures, reader)
+    return Mappers(
+        vision,
+        text,
+        offset,
+        ATTRIBUTES,
+        config.backbone,
+        config.generator,
+        figures,
+        reader,
+        correction,
+        config.identity,
+        error,
+    )
 
 
 def _see(
@@ -149,8 +184,8 @@ def _fit_vision(
     backbone: Backbone,
     generator: Generator,
     work: Path,
-) -> tuple[VisionMapper, dict[str, float]]:
-    """The vision mapper, with the penalty and the cosine on the validation faces."""
+) -> tuple[VisionMapper, float, dict[str, float]]:
+    """The vision mapper, how far off it is on the validation faces, and the penalty and the cosine there."""
     check = torch.zeros(len(latents), dtype=torch.bool)
     check[-config.validation_faces :] = True
 
@@ -176,7 +211,11 @@ def _fit_vision(
     rank, features = tensors["down.weight"].shape
     mapper = VisionMapper(features, rank, generator.w_dim)
     mapper.load_state_dict(tensors)
-    return mapper, {"vision_penalty": round(penalty, 4), "vision_validation_cosine": round(cosine, 4)}
+    with torch.no_grad():
+        seen = bank.load_shards(shards[0])[check].float()
+        error = (mapper(seen, 1)[:, 0] - latents[check]).norm(dim=1).mean()
+    found = {"vision_penalty": round(penalty, 4), "vision_validation_cosine": round(cosine, 4)}
+    return mapper, round(float(error), 4), found
 
 
 def fit_text_mapper(config: RecipeConfig, backbone: Backbone, work: Path, say: Report) -> tuple[TextMapper, int]:

@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.images import to_uint8
-
 if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
     from gan_mapping.refinement import Progress
@@ -73,25 +71,14 @@ def sample_times(scores: np.ndarray, most: int) -> list[int]:
     return [int(seen[i]) for i in dict.fromkeys(chosen.tolist())]
 
 
-@torch.no_grad()
-def _corrected(editor: FaceEditor, w: Tensor) -> Tensor:
-    """w [w_dim] -> ws [1, num_ws, w_dim] without the mapper's pull towards the mean face (as in `invert`)."""
-    ws = w.expand(1, editor.generator.num_ws, -1).contiguous()
-    return 2 * ws - editor.encode(list(to_uint8(editor.generator.render(ws))))
-
-
 def make_anchor(
     editor: FaceEditor, crops: list[np.ndarray], steps: int = 0, progress: Progress | None = None
 ) -> Anchor:
     """The anchor of a face from samples of one run.
 
-    crops: aligned uint8 [R, R, 3], at least one. steps: refinement on the sample nearest to the median (0: none).
+    crops: aligned uint8 [R, R, 3], at least one; the one nearest to the median of what the mapper says stands for all.
+    steps: its refinement (0: none).
     """
     samples = torch.cat([editor.encode([crop])[:, 0] for crop in crops])
-    median = geometric_median(samples)
-    if not steps:
-        return Anchor(_corrected(editor, median), median)
-    nearest = int((samples - median).norm(dim=1).argmin())
-    w = samples[nearest]
-    ws = editor.refiner.refine(_corrected(editor, w), crops[nearest], steps, progress)
-    return Anchor(ws, w)
+    nearest = int((samples - geometric_median(samples)).norm(dim=1).argmin())
+    return Anchor(editor.invert(crops[nearest], steps, progress=progress), samples[nearest])

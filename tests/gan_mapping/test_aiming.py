@@ -106,6 +106,16 @@ def test_the_last_edit_before_the_picture_falls_apart_is_taken(mapper: OffsetMap
     assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(1.0)
 
 
+def test_a_latent_that_reads_itself_well_is_not_torn_sooner(mapper: OffsetMapper) -> None:
+    """A latent read off a picture is read back to a fifth; its edits are judged like those of any other face."""
+    face, ws, wish = Face((0.0, 0.0, 0.5), (0.4, 1.0, 1.0)), torch.zeros(1, NUM_WS, W_DIM), torch.tensor([[1.0, 0, 0]])
+    before = Sight(face.before, torch.tensor(0.2))
+    strict = aimed_offset(mapper, ws, wish, before, face).offset
+    assert float(strict[0, 0, 0]) <= 1.0
+    fair = aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset
+    assert torch.equal(fair, aim(mapper, face, (1.0, 0.0, 0.0))) and float(fair[0, 0, 0]) > 2.0
+
+
 def test_an_edit_that_tears_the_picture_at_once_is_taken_back(mapper: OffsetMapper) -> None:
     face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
     face.breaks_at = 0.6

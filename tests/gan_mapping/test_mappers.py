@@ -12,7 +12,7 @@ from fdvd.attributes import ATTRIBUTES
 from fdvd.instructions import load_heldout
 from gan_mapping import FaceEditor
 from gan_mapping.checkpoint import Mappers, load_mappers, save_mappers
-from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.errors import WeightsError
 
 
@@ -23,7 +23,11 @@ def random_mappers() -> Mappers:
     offset.probe_weight.normal_()
     names = ("smile", "glasses", "age")
     vision, text, reader = VisionMapper(32, 5, 6), TextMapper(10, 3), AttributeReader(32, 3)
-    return Mappers(vision, text, offset, names, "backbone", "generator", {"faces": 7}, reader)
+    correction = CorrectionMapper(5, 8, 6)
+    correction.usual.fill_(0.25)
+    return Mappers(
+        vision, text, offset, names, "backbone", "generator", {"faces": 7}, reader, correction, "faces-network", 4.25
+    )
 
 
 def test_file_round_trip_keeps_every_layer(tmp_path: Path) -> None:
@@ -31,15 +35,17 @@ def test_file_round_trip_keeps_every_layer(tmp_path: Path) -> None:
     save_mappers(mappers, tmp_path / "m.safetensors")
     again, digest = load_mappers(tmp_path / "m.safetensors")
     assert again.attributes == mappers.attributes and again.provenance == {"faces": 7} and len(digest) == 64
-    assert mappers.layers().keys() == again.layers().keys() == {"vision", "text", "offset", "reader"}
+    assert mappers.layers().keys() == again.layers().keys() == {"vision", "text", "offset", "reader", "correction"}
+    assert (again.identity, again.vision_error) == ("faces-network", 4.25)
     for part, layer in mappers.layers().items():
         for key, value in layer.state_dict().items():
             assert torch.allclose(value, again.layers()[part].state_dict()[key], atol=2e-3), key
 
 
-def test_a_file_without_a_reader_is_read(tmp_path: Path) -> None:
-    save_mappers(replace(random_mappers(), reader=None), tmp_path / "m.safetensors")
-    assert load_mappers(tmp_path / "m.safetensors")[0].reader is None
+def test_a_file_without_reader_and_correction_is_read(tmp_path: Path) -> None:
+    save_mappers(replace(random_mappers(), reader=None, correction=None, identity=""), tmp_path / "m.safetensors")
+    again, _ = load_mappers(tmp_path / "m.safetensors")
+    assert again.reader is None and again.correction is None and again.identity == ""
 
 
 def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:

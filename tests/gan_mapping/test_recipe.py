@@ -10,8 +10,10 @@ import torch
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.checkpoint import load_mappers, save_mappers
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.losses.networks import load_identity
 from gan_mapping.training.recipe import FURTHEST_GOAL, choose_labelled, fit_mappers, load_config
 from vl_backbone import load_backbone
+from vl_backbone.assets import WeightStore
 
 SMOKE = Path(__file__).parents[2] / "gan_mapping" / "training" / "smoke.yaml"
 
@@ -28,6 +30,7 @@ def test_chosen_labels_cover_every_attribute_and_no_held_out_face() -> None:
 def test_smoke_recipe_resumes_and_makes_mappers_that_edit(generator: Generator, tmp_path: Path) -> None:
     config = load_config(SMOKE)
     backbone = load_backbone(config.backbone)
+    identity = load_identity(config.identity, torch.device("cpu"), WeightStore())
     said: list[str] = []
 
     def interrupted(line: str) -> None:
@@ -36,17 +39,19 @@ def test_smoke_recipe_resumes_and_makes_mappers_that_edit(generator: Generator, 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit_mappers(config, backbone, generator, tmp_path / "work", interrupted)
+        fit_mappers(config, backbone, generator, identity, tmp_path / "work", interrupted)
     (drawn,) = (tmp_path / "work").glob("faces-000-*.npy")
     stamp = drawn.stat().st_mtime_ns
-    mappers = fit_mappers(config, backbone, generator, tmp_path / "work", said.append)
+    mappers = fit_mappers(config, backbone, generator, identity, tmp_path / "work", said.append)
     assert drawn.stat().st_mtime_ns == stamp
     kept = len(said)
-    again = fit_mappers(config, backbone, generator, tmp_path / "work", said.append)
+    again = fit_mappers(config, backbone, generator, identity, tmp_path / "work", said.append)
     assert not any("loss" in line for line in said[kept:]), "the text mapper was fitted a second time"
     for name, layer in mappers.layers().items():
         for key, tensor in layer.state_dict().items():
             assert torch.equal(tensor, again.layers()[name].state_dict()[key]), f"{name}.{key}"
+    assert mappers.correction is not None and 0 < float(mappers.correction.usual) < 1.2
+    assert mappers.vision_error > 0
     assert "tuned: smile" in said and any("loss" in line for line in said)
 
     save_mappers(mappers, tmp_path / "smoke.safetensors")

@@ -37,6 +37,9 @@ class FlatEditor:
         greys = [float(crop.mean()) / 127.5 - 1 for crop in crops]
         return torch.tensor(greys)[:, None, None].expand(-1, 2, 4).contiguous()
 
+    def invert(self, crop: np.ndarray, steps: int = 0, progress: Any = None) -> Tensor:
+        return self.encode([crop])
+
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.3)
 

@@ -116,16 +116,15 @@ def test_find_keeps_faces_that_are_known_and_lags_little() -> None:
     assert all(sighting.faces[0].score == known[0][0].score for sighting in found)
 
 
-def test_refinement_starts_from_the_sample_nearest_to_the_median() -> None:
+def test_the_sample_nearest_to_the_median_stands_for_the_face() -> None:
     flat = FlatEditor()
     calls: list[tuple[float, int]] = []
 
-    class Refiner:
-        def refine(self, ws: torch.Tensor, crop: np.ndarray, steps: int, progress: object) -> torch.Tensor:
-            calls.append((float(crop.mean()), steps))
-            return ws + 1
+    def invert(crop: np.ndarray, steps: int = 0, progress: object = None) -> torch.Tensor:
+        calls.append((float(crop.mean()), steps))
+        return flat.encode([crop]) + 1
 
-    flat.refiner = Refiner()  # type: ignore[attr-defined]
+    flat.invert = invert  # type: ignore[method-assign]
     editor = ClipEditor(flat, RATE)  # type: ignore[arg-type]
     plan = editor.plan(seen(*[[face_at(80, 50)]] * 41), (WIDTH, HEIGHT))
     anchors = [anchor for _, anchor in editor.anchors(plan, clip(41), refine=7)]
