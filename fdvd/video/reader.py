@@ -186,8 +186,13 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
 
 
 def _decoded(container: InputContainer, stream: VideoStream, path: Path, strict: bool) -> Iterator[VideoFrame]:
-    """Decoded frames; a damaged packet raises (strict) or is left out."""
+    """Decoded frames; a damaged packet raises (strict) or is left out.
+
+    So is a last packet that is not all there, as in a file whose end is missing: whether a decoder takes offence at it
+    depends on its threads. That too much is missing is told by the clip's length.
+    """
     packets = container.demux(stream)
+    partial: InputError | None = None
     while True:
         try:
             packet = next(packets)
@@ -197,6 +202,11 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path, strict:
             if strict:
                 raise _damaged(path, None, error) from None
             return
+        if partial is not None and packet.size:
+            raise partial
+        if packet.is_corrupt and strict:
+            partial = _damaged(path, packet, None)
+            continue
         try:
             frames = packet.decode()
         except EOFError:

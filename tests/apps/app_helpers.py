@@ -20,7 +20,7 @@ from torch import Tensor
 from fdvd.alignment import FaceFrame
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.images import to_uint8
-from gan_mapping.results import GeneratedFace, StageTimer
+from gan_mapping.results import GeneratedFace
 from vl_backbone.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ class FakeEditor:
         frames = [(i, FaceFrame.from_aligned(image, SIDE)) for i in range(self.faces)]
         return frames if face == "all" else frames[:1]
 
-    def invert(self, crop: np.ndarray, steps: int, timer: StageTimer, progress: Any = None) -> Tensor:
+    def invert(self, crop: np.ndarray, steps: int = 0, timer: Any = None, progress: Any = None) -> Tensor:
         self.inversions += 1
         for step in range(steps):
             if progress:
