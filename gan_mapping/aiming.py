@@ -36,17 +36,18 @@ class AimConfig:
     looks: how many edits are drawn at most. close: so near to the goals, no other one is tried.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     strain: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face, or than it usually is; what is beyond counts, squared,
-    `strain_weight` times as much against an edit as what is missing to its goals. What goes beyond a goal counts a
-    quarter.
+    off that reading may be than for the unedited face, or than `usual_share` of what is usual; what is beyond counts,
+    squared, `strain_weight` times as much against an edit as what is missing to its goals. What goes beyond a goal
+    counts a quarter.
     torn: from that strain on, the next edit goes `retreat` of the way.
     """
 
     looks: int = 3
-    close: float = 0.12
+    close: float = 0.25
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
+    usual_share: float = 0.7
     strain: float = 1.6
     strain_weight: float = 2.0
     torn: float = 1.9
@@ -55,8 +56,8 @@ class AimConfig:
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
-        if not min(self.close, self.furthest, self.strain, self.strain_weight, self.torn) > 0:
-            raise UsageError("Aiming needs close, furthest, strain, strain_weight and torn above 0.")
+        if not min(self.close, self.furthest, self.usual_share, self.strain, self.strain_weight, self.torn) > 0:
+            raise UsageError("Aiming needs close, furthest, usual_share, strain, strain_weight and torn above 0.")
         if not 0 < self.retreat < 1:
             raise UsageError("Aiming needs a retreat between 0 and 1.")
 
@@ -84,7 +85,7 @@ def aimed_offset(
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places: only a retreat from a torn picture changes them.
 
-    usual: how far off the vision mapper's readings of whole pictures are. A latent that was itself read off a picture
+    usual: how far off the vision mapper's readings of drawn faces are. A latent that was itself read off a picture
     is read back better than that, which is no reason to call an edit of it torn sooner than any other face's.
     """
     config = config or AimConfig()
@@ -101,7 +102,7 @@ def aimed_offset(
         after = look(offset)
         left = ((goals - after.scores) * sign)[steerable]
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
-        strain = after.misread / before.misread.clamp(min=max(usual, 1e-6))
+        strain = after.misread / before.misread.clamp(min=max(config.usual_share * usual, 1e-6))
         cost = float(missing + config.strain_weight * F.relu(strain - config.strain).square())
         if cost < least_cost:
             best, least_cost = Aimed(offset, number), cost
