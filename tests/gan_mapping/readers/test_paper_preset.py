@@ -92,7 +92,11 @@ def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None
     for name, file in write_official_files(tmp_path).items():
         run("weights", "import", str(file), "--as", name)
     recipe = yaml.safe_load((Path(__file__).parents[3] / "gan_mapping" / "training" / "smoke.yaml").read_text())
-    recipe |= {"backbone": "hdvila-official", "generator": "stylegan2-ffhq"}
+    recipe |= {
+        "backbone": "hdvila-official",
+        "generator": "stylegan2-ffhq",
+        "identity": "inception-resnet-vggface2",
+    }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     trained = tmp_path / "mappers.safetensors"
     run(
