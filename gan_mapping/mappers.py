@@ -50,7 +50,7 @@ class CorrectionMapper(nn.Module):
     usual: [] distance of two face vectors at which they differ by no more than a drawing's own noise.
     """
 
-    # Chosen on five photos and on drawn faces that nothing was fitted on. A full step by the picture only adds noise;
+    # Chosen on four photos and on drawn faces that nothing was fitted on. A full step by the picture only adds noise;
     # real people differ from drawn ones by more than drawn faces can teach.
     PICTURE_GAIN = 0.5
     PERSON_GAIN = 3.0

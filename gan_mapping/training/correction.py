@@ -17,7 +17,7 @@ from gan_mapping.mappers import CorrectionMapper, VisionMapper
 from gan_mapping.training.bank import SHARD, load_shards
 from gan_mapping.training.stages import fingerprint, kept, stage_file
 
-# Relative to the mean squared code. Best of .03 to 1 on five photos; for drawn faces they are alike.
+# Relative to the mean squared code. Best of .03 to 1 on four photos; for drawn faces they are alike.
 PENALTY = 0.3
 # Drawn once more to see how far two face vectors are apart that mean the same face.
 REDRAWN_FACES = 60
@@ -56,7 +56,7 @@ def correction_stage(
         mapper.usual.fill_(usual_distance([bank.picture(row) for row in aside], guesses, generator, identity))
         return mapper.state_dict()
 
-    key = [fingerprint(codes, persons, bank.latents), bank.kept_aside, generator.weights]
+    key = [fingerprint(codes, persons, bank.latents, vision.up.weight), bank.kept_aside, generator.weights]
     tensors = kept(stage_file(work, "correction", key), fit)
     mapper = CorrectionMapper(codes.shape[1], persons.shape[1], generator.w_dim)
     mapper.load_state_dict(tensors)

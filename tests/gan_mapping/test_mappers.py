@@ -12,7 +12,9 @@ from fdvd.attributes import ATTRIBUTES
 from fdvd.instructions import load_heldout
 from gan_mapping import FaceEditor
 from gan_mapping.checkpoint import Mappers, load_mappers, save_mappers
+from gan_mapping.loading import load_editor
 from gan_mapping.mappers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.presets import load_preset
 from vl_backbone.errors import WeightsError
 
 
@@ -54,6 +56,13 @@ def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"\x80\x04not safetensors")
     with pytest.raises(WeightsError, match="damaged"):
         load_mappers(tmp_path / "bad.safetensors")
+
+
+def test_corrections_by_another_face_network_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = replace(load_preset("mini"), identity="inception-resnet-vggface2")
+    monkeypatch.setattr("gan_mapping.loading.load_preset", lambda name: preset)
+    with pytest.raises(WeightsError, match="reads faces by dlib-face-resnet"):
+        load_editor("mini", "cpu")
 
 
 def test_no_intent_is_no_offset_and_opposite_intents_point_apart() -> None:
