@@ -36,9 +36,9 @@ class AimConfig:
     looks: how many edits are drawn at most. close: so near to the goals, no other one is tried.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     strain: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face, or than `usual_share` of what is usual; what is beyond counts,
-    squared, `strain_weight` times as much against an edit as what is missing to its goals. What goes beyond a goal
-    counts a quarter.
+    off that reading may be than for the unedited face, which counts as no worse than usual and no better than
+    `usual_share` of that; what is beyond counts, squared, `strain_weight` times as much against an edit as what is
+    missing to its goals. What goes beyond a goal counts a quarter.
     torn: from that strain on, the next edit goes `retreat` of the way.
     """
 
@@ -56,6 +56,8 @@ class AimConfig:
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
+        if self.usual_share > 1:
+            raise UsageError("Aiming needs a usual_share of at most 1.")
         if not min(self.close, self.furthest, self.usual_share, self.strain, self.strain_weight, self.torn) > 0:
             raise UsageError("Aiming needs close, furthest, usual_share, strain, strain_weight and torn above 0.")
         if not 0 < self.retreat < 1:
@@ -85,8 +87,9 @@ def aimed_offset(
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places: only a retreat from a torn picture changes them.
 
-    usual: how far off the vision mapper's readings of drawn faces are. A latent that was itself read off a picture
-    is read back better than that, which is no reason to call an edit of it torn sooner than any other face's.
+    usual: how far off the vision mapper's readings of drawn faces are, if known. A latent that was itself read off a
+    picture is read back better than that, a refined one worse; neither is a reason to call an edit of it torn much
+    sooner, or any later, than another face's.
     """
     config = config or AimConfig()
     sign = intents[0].sign()
@@ -97,12 +100,15 @@ def aimed_offset(
     steps = mapper.steps(ws, intents, before.scores[None])[0]
     best = Aimed(mapper.along(steps)[None], -1)
     least_cost = math.inf
+    yardstick = before.misread.clamp(min=1e-6)
+    if usual > 0:
+        yardstick = yardstick.clamp(config.usual_share * usual, usual)
     for number in range(config.looks if bool(steerable.any()) else 0):
         offset = mapper.along(steps)[None]
         after = look(offset)
         left = ((goals - after.scores) * sign)[steerable]
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
-        strain = after.misread / before.misread.clamp(min=max(config.usual_share * usual, 1e-6))
+        strain = after.misread / yardstick
         cost = float(missing + config.strain_weight * F.relu(strain - config.strain).square())
         if cost < least_cost:
             best, least_cost = Aimed(offset, number), cost

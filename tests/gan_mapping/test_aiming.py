@@ -116,6 +116,15 @@ def test_a_latent_that_reads_itself_well_is_not_torn_sooner(mapper: OffsetMapper
     assert torch.equal(fair, aim(mapper, face, (1.0, 0.0, 0.0))) and float(fair[0, 0, 0]) > 2.0
 
 
+def test_a_latent_that_reads_itself_badly_is_not_torn_later(mapper: OffsetMapper) -> None:
+    """A refined latent is read back from five times as far; its pictures fall apart as soon as any other."""
+    face, ws, wish = Face((0.0, 0.0, 0.5), (0.4, 1.0, 1.0)), torch.zeros(1, NUM_WS, W_DIM), torch.tensor([[1.0, 0, 0]])
+    face.breaks_at = 1.5
+    before = Sight(face.before, torch.tensor(9.0))
+    assert float(aimed_offset(mapper, ws, wish, before, face).offset[0, 0, 0]) > 2.0
+    assert float(aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset[0, 0, 0]) == pytest.approx(1.0)
+
+
 def test_an_edit_that_tears_the_picture_at_once_is_taken_back(mapper: OffsetMapper) -> None:
     face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
     face.breaks_at = 0.6
@@ -130,7 +139,16 @@ def test_who_has_it_already_still_sees_an_answer(mapper: OffsetMapper) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"looks": 0}, {"least": 0.0}, {"most": 0.5}, {"strain": -1.0}, {"usual_share": 0.0}, {"retreat": 1.0}]
+    "settings",
+    [
+        {"looks": 0},
+        {"least": 0.0},
+        {"most": 0.5},
+        {"strain": -1.0},
+        {"usual_share": 0.0},
+        {"usual_share": 1.5},
+        {"retreat": 1.0},
+    ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="Aiming"):
