@@ -170,8 +170,11 @@ class FaceEditor:
     @torch.no_grad()
     def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
-        frames = to_batch(crops, self.backbone.image_size, self.device)
-        return self.mappers.vision(self.backbone.encode_video(frames[:, None]).still(), self.generator.num_ws)
+        return self.mappers.vision(self._features(crops), self.generator.num_ws)
+
+    def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        frames = to_batch(pictures, self.backbone.image_size, self.device)
+        return self.backbone.encode_video(frames[:, None]).still()
 
     @torch.no_grad()
     def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
@@ -206,17 +209,14 @@ class FaceEditor:
         """
         if self.mappers.reader is None:
             raise ValueError(f"the mappers for {self.mappers.backbone} have no attribute reader")
-        frames = to_batch([picture], self.backbone.image_size, self.device)
-        features = self.backbone.encode_video(frames[:, None]).still()
+        features = self._features([picture])
         misread = (self.mappers.vision(features, 1)[0, 0] - ws[0].mean(dim=0)).norm()
         return Sight(self.mappers.reader(features)[0], misread)
 
     @torch.no_grad()
     def recognise(self, picture: np.ndarray) -> Seen:
         """What the layers that read latents see in an aligned face, uint8 [R, R, 3]."""
-        frames = to_batch([picture], self.backbone.image_size, self.device)
-        features = self.backbone.encode_video(frames[:, None]).still()
-        codes = self.mappers.vision.codes(features)
+        codes = self.mappers.vision.codes(self._features([picture]))
         described = self.mappers.correction is not None
         return Seen(codes, self.describe_identity([picture]) if described else codes.new_zeros(1, 0))
 

@@ -17,7 +17,7 @@ from fdvd.instructions import load_heldout, sample, telegrams
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.networks import IdentityNetwork
-from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers import AttributeReader, OffsetMapper, TextMapper
 from gan_mapping.training import bank
 from gan_mapping.training.attributes import (
     fair_borders,
@@ -36,7 +36,7 @@ from gan_mapping.training.drawing import scaled
 from gan_mapping.training.stages import fingerprint, kept, stage_file
 from gan_mapping.training.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
 from gan_mapping.training.tuning import PictureReader, TuningConfig, tune_direction
-from gan_mapping.training.vision import fit_vision
+from gan_mapping.training.vision import vision_stage
 from vl_backbone.checks import require_counts
 from vl_backbone.errors import UsageError
 from vl_backbone.protocol import Backbone
@@ -137,16 +137,18 @@ def fit_mappers(
         say(f"drawn: {path.name}")
     shards = [_see(config, view, pictures, backbone, work, say) for view in range(config.views)]
     figures: dict[str, object] = {"faces": len(seeds), "views": config.views}
-    vision, error, found = _fit_vision(config, shards, latents, backbone, generator, work)
-    figures |= found
-    say("vision mapper: validation cosine {vision_validation_cosine} at penalty {vision_penalty}".format(**found))
+    aside = config.validation_faces
+    seen = vision_stage(shards, latents, aside, config.rank, backbone, generator, work)
+    vision = seen.mapper
+    figures |= {"vision_penalty": round(seen.penalty, 4), "vision_validation_cosine": round(seen.cosine, 4)}
+    say(f"vision mapper: validation cosine {seen.cosine:.4f} at penalty {seen.penalty:.4f}")
     described = []
     network, hashes = identity
     folder = work / config.identity
     for path in bank.identity_shards(pictures, network, hashes, backbone.image_size, config.views, folder):
         described.append(path)
         say(f"described: {path.name}")
-    bank_seen = SeenBank(pictures, shards, described, latents, config.validation_faces)
+    bank_seen = SeenBank(pictures, shards, described, latents, aside)
     correction = correction_stage(bank_seen, vision, generator, network, work)
     say(f"correction mapper: face vectors of the same face are {float(correction.usual):.3f} apart")
     clean = bank.load_shards(shards[0])
@@ -163,7 +165,7 @@ def fit_mappers(
         reader,
         correction,
         config.identity,
-        error,
+        seen.error,
     )
 
 
@@ -175,47 +177,6 @@ def _see(
         shards.append(path)
         say(f"seen: {path.name}")
     return shards
-
-
-def _fit_vision(
-    config: RecipeConfig,
-    shards: list[list[Path]],
-    latents: Tensor,
-    backbone: Backbone,
-    generator: Generator,
-    work: Path,
-) -> tuple[VisionMapper, float, dict[str, float]]:
-    """The vision mapper, how far off it is on the validation faces, and the penalty and the cosine there."""
-    check = torch.zeros(len(latents), dtype=torch.bool)
-    check[-config.validation_faces :] = True
-
-    def fit() -> dict[str, Tensor]:
-        views = [bank.load_shards(paths) for paths in shards]
-        features, seen = torch.cat([view[~check] for view in views]), views[0][check]
-        views.clear()
-        wanted = latents[~check].repeat(config.views, 1)
-        fitted = fit_vision(features, wanted, (seen, latents[check]), generator.w_mean.cpu(), config.rank)
-        figures = torch.tensor([fitted.penalty, fitted.cosine])
-        return {**fitted.mapper.state_dict(), "figures": figures}
-
-    key = [
-        fingerprint(latents),
-        config.views,
-        config.rank,
-        config.validation_faces,
-        backbone.weights,
-        generator.weights,
-    ]
-    tensors = kept(stage_file(work, "vision", key), fit)
-    penalty, cosine = tensors.pop("figures").tolist()
-    rank, features = tensors["down.weight"].shape
-    mapper = VisionMapper(features, rank, generator.w_dim)
-    mapper.load_state_dict(tensors)
-    with torch.no_grad():
-        seen = bank.load_shards(shards[0])[check].float()
-        error = (mapper(seen, 1)[:, 0] - latents[check]).norm(dim=1).mean()
-    found = {"vision_penalty": round(penalty, 4), "vision_validation_cosine": round(cosine, 4)}
-    return mapper, round(float(error), 4), found
 
 
 def fit_text_mapper(config: RecipeConfig, backbone: Backbone, work: Path, say: Report) -> tuple[TextMapper, int]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers import VisionMapper
+from gan_mapping.training.bank import load_shards
+from gan_mapping.training.stages import fingerprint, kept, stage_file
+from vl_backbone.protocol import Backbone
 
 # Features that are held in float32 at a time.
 COLUMNS = 4096
@@ -23,6 +29,46 @@ class VisionFit:
     mapper: VisionMapper
     penalty: float
     cosine: float
+
+
+@dataclass(frozen=True)
+class VisionStage(VisionFit):
+    """error: how far off it is, on average, on the faces kept aside."""
+
+    error: float
+
+
+def vision_stage(
+    views: Sequence[Sequence[Path]],
+    latents: Tensor,
+    kept_aside: int,
+    rank: int,
+    backbone: Backbone,
+    generator: Generator,
+    work: Path,
+) -> VisionStage:
+    """The layer fitted on all views' feature shards but for the last `kept_aside` faces; kept in `work`."""
+    check = torch.zeros(len(latents), dtype=torch.bool)
+    check[-kept_aside:] = True
+
+    def fit() -> dict[str, Tensor]:
+        loaded = [load_shards(paths) for paths in views]
+        features, seen = torch.cat([view[~check] for view in loaded]), loaded[0][check]
+        loaded.clear()
+        wanted = latents[~check].repeat(len(views), 1)
+        fitted = fit_vision(features, wanted, (seen, latents[check]), generator.w_mean.cpu(), rank)
+        return {**fitted.mapper.state_dict(), "figures": torch.tensor([fitted.penalty, fitted.cosine])}
+
+    key = [fingerprint(latents), len(views), rank, kept_aside, backbone.weights, generator.weights]
+    tensors = kept(stage_file(work, "vision", key), fit)
+    penalty, cosine = tensors.pop("figures").tolist()
+    rank, features = tensors["down.weight"].shape
+    mapper = VisionMapper(features, rank, generator.w_dim)
+    mapper.load_state_dict(tensors)
+    with torch.no_grad():
+        seen = load_shards(views[0])[check].float()
+        error = (mapper(seen, 1)[:, 0] - latents[check]).norm(dim=1).mean()
+    return VisionStage(mapper, penalty, cosine, round(float(error), 4))
 
 
 def offset_cosine(predicted: Tensor, truth: Tensor, w_mean: Tensor) -> float:

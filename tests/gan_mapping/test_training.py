@@ -11,6 +11,7 @@ import torch
 from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.mappers import VisionMapper
 from gan_mapping.training.attributes import (
     fair_borders,
     fit_directions,
@@ -21,8 +22,9 @@ from gan_mapping.training.attributes import (
     unseen_readings,
 )
 from gan_mapping.training.augment import augment_face
-from gan_mapping.training.bank import feature_shards, latents_of, load_shards, plan_faces, render_shards
+from gan_mapping.training.bank import SHARD, feature_shards, latents_of, load_shards, plan_faces, render_shards
 from gan_mapping.training.calibration import LAYER_GROUPS, solve_gains
+from gan_mapping.training.correction import codes_in_turn
 from gan_mapping.training.recipe import RecipeConfig, load_config
 from gan_mapping.training.text import TextTrainingConfig, TokenBank, fit_text
 from gan_mapping.training.vision import RELEVANCE, fit_vision, offset_cosine
@@ -159,6 +161,22 @@ def test_configuration_is_checked(tmp_path: Path) -> None:
         (tmp_path / "bad.yaml").write_text(text)
         with pytest.raises(UsageError):
             load_config(tmp_path / "bad.yaml")
+
+
+def test_codes_are_taken_from_the_views_in_turn(tmp_path: Path) -> None:
+    """Features hold 1000 * view + face; two shards, three views."""
+    views = []
+    for view in range(3):
+        numbers = 1000 * view + np.arange(SHARD + 4)
+        parts = {tmp_path / f"{view}-{k}.npy": numbers[k * SHARD : (k + 1) * SHARD, None] for k in range(2)}
+        for path, part in parts.items():
+            np.save(path, part.astype(np.float16))
+        views.append(list(parts))
+    vision = VisionMapper(1, 1, 2)
+    torch.nn.init.ones_(vision.down.weight)
+    codes = codes_in_turn(views, vision)[:, 0]
+    faces = torch.arange(SHARD + 4)
+    assert torch.equal(codes, ((faces % 3) * 1000 + faces).half().float())
 
 
 @pytest.mark.slow
