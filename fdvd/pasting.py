@@ -206,20 +206,22 @@ def paste(
     edited: Render,
     blend: Blend | None = None,
     region: Tensor | None = None,
+    crop: Picture | None = None,
 ) -> Picture:
     """The photo with the edited face: uint8 [H, W, 3] RGB, a new array.
 
     photo_rgb: uint8 [H, W, 3]. reconstruction, edited: [S, S, 3] RGB in 0..255, S = frame.size: the renders
     of the face's latent before and after the edit. blend: light and extent, when the caller knows them better than
     this one picture does (a video steadies them over time, and puts its renders `in_tone`); None: measured here.
-    region: [1, 1, S, S] in 0..1, how far the edit may show; None: everywhere.
+    region: [1, 1, S, S] in 0..1, how far the edit may show; None: everywhere. crop: frame.crop(photo_rgb), uint8
+    [S, S, 3], from callers who have it already.
 
     Untouched bit for bit: everything outside the mask (see `paste_mask`) and everything where the renders
     agree. Lightly changed places get the difference added and keep the photo's own texture; strongly changed
     ones show the edited render, matched to the photo's light. A photo in one tone (black and white, sepia) stays so.
     """
     if blend is None:
-        crop = frame.crop(photo_rgb)
+        crop = frame.crop(photo_rgb) if crop is None else crop
         reconstruction, edited = in_tone(crop, reconstruction, edited)
         blend = measure_blend(crop, reconstruction, edited)
     x0, y0, layer = frame.warp_back(crop_layer(reconstruction, edited, blend, region))

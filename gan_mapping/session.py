@@ -28,7 +28,7 @@ class InvertedFace:
     """A face of the photo as a latent.
 
     index: 0 is the largest face. crop: uint8 [R, R, 3] aligned photo; ws: [1, num_ws, w_dim] its latent;
-    reconstruction: uint8 [R, R, 3] render of ws.
+    reconstruction: uint8 [R, R, 3] render of ws. persons: [2, E] identity vectors of crop and reconstruction.
     """
 
     index: int
@@ -36,6 +36,7 @@ class InvertedFace:
     crop: np.ndarray
     ws: Tensor
     reconstruction: np.ndarray
+    persons: Tensor
 
 
 class EditSession:
@@ -76,7 +77,9 @@ class EditSession:
             ws = editor.invert(crop, steps, timer, report)
             with timer.stage("render"):
                 reconstruction = to_uint8(editor.generator.render(ws))[0]
-            self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction))
+            with timer.stage("identity"):
+                persons = editor.describe_identity([crop, reconstruction])
+            self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction, persons))
         self.timings_s = timer.seconds
         self._aimed: dict[int, tuple[Tensor, Tensor, np.ndarray]] = {}
 
@@ -106,7 +109,9 @@ class EditSession:
                     edited = to_uint8(editor.generator.render(ws_edited))[0]
             with timer.stage("paste"):
                 region = paste_region(named.keys() | shifted, face.frame.size)
-                rgb = paste(rgb, face.frame, face.reconstruction, edited, region=region)
+                # What an earlier face's edit reached into is cut out anew.
+                crop = face.crop if rgb is self.image else None
+                rgb = paste(rgb, face.frame, face.reconstruction, edited, region=region, crop=crop)
             with timer.stage("identity"):
                 identity = self._identity(face, edited)
             faces.append(
@@ -145,7 +150,8 @@ class EditSession:
         return (editor.read(text) if text.strip() else torch.zeros_like(weights)[None]), moves
 
     def _identity(self, face: InvertedFace, edited: np.ndarray) -> dict[str, float]:
-        photo, before, after = self.editor.describe_identity([face.crop, face.reconstruction, edited])
+        photo, before = face.persons
+        after = self.editor.describe_identity([edited])[0]
         return {
             "photo_to_reconstruction": round(float((photo - before).norm()), 4),
             "reconstruction_to_edit": round(float((before - after).norm()), 4),
