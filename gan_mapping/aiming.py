@@ -33,33 +33,39 @@ Look = Callable[[Tensor], Sight]  # offset [1, num_ws, w_dim] -> what the pictur
 class AimConfig:
     """Scores and steps in no-to-yes distances.
 
-    looks: how many edits are drawn at most. close: so near to the goals, no other one is tried.
+    looks: how many edits are drawn at most. close: so near to its goal, an attribute counts as there.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
+    shorten: a step that was enough is tried again at that part of its length, or where the looks so far say it starts
+    to be enough; `worth`: not if that is no shorter than this part of it. (`shorten` 1: as the goals alone ask.)
     strain: a picture that falls apart is one from which its own latent can no longer be read. How many times further
     off that reading may be than for the unedited face, which counts as no worse than usual and no better than
     `usual_share` of that; what is beyond counts, squared, `strain_weight` times as much against an edit as what is
-    missing to its goals. What goes beyond a goal counts a quarter.
+    missing to its goals. What goes beyond a goal counts a quarter, a step's squared length `length_weight` times.
     torn: from that strain on, the next edit goes `retreat` of the way.
     """
 
     looks: int = 3
-    close: float = 0.25
+    close: float = 0.2
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
+    shorten: float = 0.6
+    worth: float = 0.85
     usual_share: float = 0.7
     strain: float = 1.6
     strain_weight: float = 2.0
+    length_weight: float = 0.005
     torn: float = 1.9
     retreat: float = 0.7
 
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
-        if self.usual_share > 1:
-            raise UsageError("Aiming needs a usual_share of at most 1.")
-        if not min(self.close, self.furthest, self.usual_share, self.strain, self.strain_weight, self.torn) > 0:
-            raise UsageError("Aiming needs close, furthest, usual_share, strain, strain_weight and torn above 0.")
+        if max(self.usual_share, self.shorten, self.worth) > 1:
+            raise UsageError("Aiming needs usual_share, shorten and worth of at most 1.")
+        above = (self.close, self.furthest, self.shorten, self.worth, self.usual_share)
+        if not min(*above, self.strain, self.strain_weight, self.torn) > 0 or self.length_weight < 0:
+            raise UsageError("Aiming needs its lengths, shares and limits above 0.")
         if not 0 < self.retreat < 1:
             raise UsageError("Aiming needs a retreat between 0 and 1.")
 
@@ -103,30 +109,68 @@ def aimed_offset(
     yardstick = before.misread.clamp(min=1e-6)
     if usual > 0:
         yardstick = yardstick.clamp(config.usual_share * usual, usual)
-    for number in range(config.looks if bool(steerable.any()) else 0):
-        offset = mapper.along(steps)[None]
+    # As without a look: whoever asks for what is there already wants to see an answer.
+    visible = (mapper.limits.at_least * degree * (sign > 0))[steerable]
+    search, drawn = StepSearch(config, visible), list[Tensor]()
+    while bool(steerable.any()) and len(drawn) < config.looks:
+        offset, size = mapper.along(steps)[None], steps[steerable].abs()
+        drawn.append(size)
         after = look(offset)
         left = ((goals - after.scores) * sign)[steerable]
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
         strain = after.misread / yardstick
-        cost = float(missing + config.strain_weight * F.relu(strain - config.strain).square())
+        cost = float(missing + config.length_weight * size.square().sum())
+        cost += config.strain_weight * float(F.relu(strain - config.strain).square())
         if cost < least_cost:
-            best, least_cost = Aimed(offset, number), cost
+            best, least_cost = Aimed(offset, len(drawn) - 1), cost
         if strain > config.torn:
             steps = config.retreat * steps
             continue
-        if bool((left.abs() < config.close).all()):
-            break
-        size = steps[steerable].abs()
-        slope = ((after.scores - before.scores) * sign)[steerable] / size.clamp(min=0.05)
-        # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
-        wanted = size + left / slope.clamp(0.35, 2.5)
-        corrected = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
-        # As without a look: whoever asks for what is there already wants to see an answer.
-        visible = mapper.limits.at_least * degree[steerable]
-        corrected = torch.where(sign[steerable] > 0, torch.maximum(corrected, visible), corrected)
-        if torch.equal(corrected, size):
+        corrected = search.next(size, left, ((after.scores - before.scores) * sign)[steerable])
+        if any(torch.equal(corrected, size) for size in drawn):
             break
         steps = steps.clone()
         steps[steerable] = sign[steerable] * corrected
     return best
+
+
+class StepSearch:
+    """For each attribute the shortest step that is enough: between one that is not and one that is."""
+
+    def __init__(self, config: AimConfig, visible: Tensor) -> None:
+        """visible: [n] no step is shorter than that, unless a shorter one was enough."""
+        self._config = config
+        self._visible = visible
+        # The longest step that was too short, with what was left to the goal there; the shortest that was enough.
+        self._short, self._short_left = torch.zeros_like(visible), torch.zeros_like(visible)
+        self._enough = torch.full_like(visible, math.inf)
+        self._least = torch.full_like(visible, math.inf)
+        self._beyond = torch.zeros_like(visible, dtype=torch.bool)
+
+    def next(self, size: Tensor, left: Tensor, gained: Tensor) -> Tensor:
+        """Steps to try after steps of `size` [n] have `gained` [n] so much and `left` [n] so much to their goals."""
+        config = self._config
+        reached = left < config.close
+        longer = ~reached & (size > self._short)
+        # Glasses that went on as dark ones: a longer step brought less, so the goal lies before both.
+        self._beyond |= longer & (self._short > 0) & (left > self._short_left)
+        self._least = self._least.minimum(size)
+        self._enough = torch.where(reached, self._enough.minimum(size), self._enough)
+        self._short_left = torch.where(longer, left, self._short_left)
+        self._short = torch.where(self._beyond, 0.0, torch.where(longer, size, self._short))
+        slope = gained / size.clamp(min=0.05)
+        # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
+        wanted = size + left / slope.clamp(0.35, 2.5)
+        wanted = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
+        sought = torch.where(self._beyond, config.shorten * self._least, wanted)
+        following = torch.where(self._enough.isinf(), sought, self._shorter(wanted, left))
+        return torch.maximum(following, self._visible.minimum(self._enough))
+
+    def _shorter(self, wanted: Tensor, left: Tensor) -> Tensor:
+        """What of a step that was enough may be enough, too; where none was, the answer means nothing."""
+        config = self._config
+        part = config.shorten * self._enough
+        part = torch.where(left < -config.close, part.minimum(wanted), part)
+        # Things come suddenly: how little a step brought that was too short does not tell where they start.
+        part = torch.where(self._short > 0, part.maximum((self._short + self._enough) / 2), part)
+        return torch.where(part > config.worth * self._enough, self._enough, part)

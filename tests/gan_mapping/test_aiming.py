@@ -52,14 +52,14 @@ def aim(mapper: OffsetMapper, face: Face, wishes: tuple[float, ...], config: Aim
 def test_a_face_that_answers_more_or_less_arrives_all_the_same(mapper: OffsetMapper, answer: float) -> None:
     face = Face((0.1, 0.9, 0.5), (answer, 1.0, 1.0))
     arrived = face.after(aim(mapper, face, (1.0, 0.0, 0.0)))
-    assert arrived[0] == pytest.approx(1.0, abs=AimConfig().close + 0.01)
+    assert arrived[0] == pytest.approx(1.0, abs=AimConfig().close + 0.03)
     assert torch.equal(arrived[1:], face.before[1:])
 
 
 def test_removals_arrive_too_and_a_face_without_it_is_left_alone(mapper: OffsetMapper) -> None:
     face = Face((0.9, -0.2, 0.5), (0.6, 1.0, 1.0))
     offset = aim(mapper, face, (-1.0, -1.0, 0.0))
-    assert face.after(offset)[0] == pytest.approx(0.0, abs=0.13)
+    assert face.after(offset)[0] == pytest.approx(0.0, abs=AimConfig().close)
     assert not offset[0, :, 1].any()
     gone = Face((-0.3, 0.0, 0.5), (1.0, 1.0, 1.0))
     assert not aim(mapper, gone, (-1.0, 0.0, 0.0)).any() and gone.looks == 1
@@ -76,10 +76,46 @@ def test_a_bit_goes_a_bit_of_the_way(mapper: OffsetMapper, answer: float) -> Non
     assert moved == pytest.approx(float(unlooked), abs=0.03) and moved < 0.3
 
 
-def test_an_edit_that_arrives_at_once_costs_one_look(mapper: OffsetMapper) -> None:
-    face = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
-    aim(mapper, face, (1.0, 0.0, 0.0))
-    assert face.looks == 1
+def test_an_edit_that_arrives_at_once_is_looked_at_again_to_see_that_less_is_too_little(mapper: OffsetMapper) -> None:
+    face, near = Face((0.0, 0.0, 0.5), (1.0, 1.0, 1.0)), AimConfig().close
+    step = float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0])
+    assert 1 - near <= step <= 1 - near / 2 and 1 < face.looks <= AimConfig().looks
+    face.looks = 0
+    assert float(aim(mapper, face, (1.0, 0.0, 0.0), AimConfig(shorten=1.0))[0, 0, 0]) == 1.0
+    assert face.looks == 1, "who does not want the shortest step looks once"
+
+
+class Sudden(Face):
+    """Attribute a is there from one step on, up to another one."""
+
+    def __init__(self, there: float, until: float = 9.0) -> None:
+        super().__init__((0.0, 0.0, 0.5), (-0.1, 0.9, 1.0))
+        self.there, self.until = there, until
+
+    def after(self, offset: Tensor) -> Tensor:
+        scores = super().after(offset)
+        scores[0] += 1.1 * float(self.there <= float(offset[0, 0, 0]) < self.until)
+        return scores
+
+
+@pytest.mark.parametrize("there", [0.2, 0.3, 0.5, 0.59])
+def test_what_is_there_with_a_shorter_step_gets_a_shorter_one(mapper: OffsetMapper, there: float) -> None:
+    """Glasses come suddenly; beyond that a longer step only makes another person of the face."""
+    face = Sudden(there)
+    step = float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0])
+    assert there <= step <= 0.61 and face.looks <= AimConfig().looks
+    assert step < 2 * there
+
+
+def test_each_attribute_gets_its_own_step(mapper: OffsetMapper) -> None:
+    offset = aim(mapper, Sudden(0.5), (1.0, 1.0, 0.0), AimConfig(close=0.1))
+    assert float(offset[0, 0, 0]) == pytest.approx(0.6) and float(offset[0, 0, 1]) > 0.85
+
+
+def test_who_went_past_the_goal_comes_back(mapper: OffsetMapper) -> None:
+    """Glasses that a longer step turns into sunglasses."""
+    face = Sudden(0.5, until=0.9)
+    assert 0.5 <= float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) < 0.9
 
 
 def test_relative_wishes_are_steps_from_where_the_face_is(mapper: OffsetMapper) -> None:
@@ -96,14 +132,14 @@ def test_a_face_that_answers_little_is_not_torn_apart(mapper: OffsetMapper) -> N
 
 def test_what_answers_the_wrong_way_is_not_pushed_further(mapper: OffsetMapper) -> None:
     offset = aim(mapper, Face((0.0, 0.0, 0.5), (1.0, -0.5, 1.0)), (0.0, 1.0, 0.0))
-    assert float(offset[0, 0, 1]) == pytest.approx(1.0)
+    assert 0.0 < float(offset[0, 0, 1]) <= 1.0
 
 
 def test_the_last_edit_before_the_picture_falls_apart_is_taken(mapper: OffsetMapper) -> None:
     face = Face((0.0, 0.0, 0.5), (0.4, 1.0, 1.0))
     assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) > 2.0
     face.breaks_at = 1.5
-    assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(1.0)
+    assert 1.0 <= float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) < 1.5
 
 
 def test_a_latent_that_reads_itself_well_is_not_torn_sooner(mapper: OffsetMapper) -> None:
@@ -122,7 +158,7 @@ def test_a_latent_that_reads_itself_badly_is_not_torn_later(mapper: OffsetMapper
     face.breaks_at = 1.5
     before = Sight(face.before, torch.tensor(9.0))
     assert float(aimed_offset(mapper, ws, wish, before, face).offset[0, 0, 0]) > 2.0
-    assert float(aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset[0, 0, 0]) == pytest.approx(1.0)
+    assert float(aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset[0, 0, 0]) < 1.5
 
 
 def test_an_edit_that_tears_the_picture_at_once_is_taken_back(mapper: OffsetMapper) -> None:
@@ -147,6 +183,9 @@ def test_who_has_it_already_still_sees_an_answer(mapper: OffsetMapper) -> None:
         {"strain": -1.0},
         {"usual_share": 0.0},
         {"usual_share": 1.5},
+        {"shorten": 0.0},
+        {"worth": 1.1},
+        {"length_weight": -0.1},
         {"retreat": 1.0},
     ],
 )
