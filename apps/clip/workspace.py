@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from fdvd.detection import DetectedFace
 from fdvd.video.joining import Piece
 from gan_mapping.video.anchors import Anchor
+from vl_backbone.assets.files import write_atomically
 from vl_backbone.errors import InputError
 
 _FACES, _PIECES, _KEY = "faces.jsonl", "pieces.jsonl", "key"
@@ -128,6 +129,4 @@ class Workspace:
                 path.write_bytes(data[: data.rfind(b"\n") + 1])
 
     def _write(self, name: str, data: bytes) -> None:
-        partial = self.folder / f".{name}.tmp"
-        partial.write_bytes(data)
-        partial.replace(self.folder / name)
+        write_atomically(self.folder / name, [data])

@@ -92,13 +92,12 @@ def photo_faces(paths: Sequence[Path]) -> list[FaceSource]:
             found.append(path)
         else:
             raise UsageError(f"--photos {path}: there is no such file or folder.")
-    names: dict[str, int] = {}
-    sources = []
+    sources: dict[str, FaceSource] = {}
     for path in found:
-        names[path.stem] = names.get(path.stem, 0) + 1
-        number = names[path.stem]
-        sources.append(FaceSource(path.stem if number == 1 else f"{path.stem}-{number}", path=path))
-    return sources
+        numbered = (f"{path.stem}-{number}" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([path.stem], numbered) if name not in sources)
+        sources[name] = FaceSource(name, path=path)
+    return list(sources.values())
 
 
 @dataclass(frozen=True)

