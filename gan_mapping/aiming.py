@@ -45,7 +45,7 @@ class AimConfig:
     """
 
     looks: int = 3
-    close: float = 0.2
+    close: float = 0.15
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
@@ -155,7 +155,9 @@ class StepSearch:
         # Glasses that went on as dark ones: a longer step brought less, so the goal lies before both.
         self._beyond |= longer & (self._short > 0) & (left > self._short_left)
         self._least = self._least.minimum(size)
-        self._enough = torch.where(reached, self._enough.minimum(size), self._enough)
+        # Steps meddle with each other: what was enough may not be, once another one has grown.
+        forgotten = torch.where(size < self._enough, self._enough, math.inf)
+        self._enough = torch.where(reached, self._enough.minimum(size), forgotten)
         self._short_left = torch.where(longer, left, self._short_left)
         self._short = torch.where(self._beyond, 0.0, torch.where(longer, size, self._short))
         slope = gained / size.clamp(min=0.05)
@@ -163,14 +165,16 @@ class StepSearch:
         wanted = size + left / slope.clamp(0.35, 2.5)
         wanted = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
         sought = torch.where(self._beyond, config.shorten * self._least, wanted)
-        following = torch.where(self._enough.isinf(), sought, self._shorter(wanted, left))
+        no_more = torch.where(left < -config.close, self._enough.minimum(wanted), self._enough)
+        # First everything gets there; a look at shorter steps would say nothing of the whole before that.
+        known = self._shorter(no_more) if bool(self._enough.isfinite().all()) else no_more
+        following = torch.where(self._enough.isinf(), sought, known)
         return torch.maximum(following, self._visible.minimum(self._enough))
 
-    def _shorter(self, wanted: Tensor, left: Tensor) -> Tensor:
-        """What of a step that was enough may be enough, too; where none was, the answer means nothing."""
+    def _shorter(self, no_more: Tensor) -> Tensor:
+        """What of the steps that were enough may be enough, too; no_more: what their goals alone ask for."""
         config = self._config
-        part = config.shorten * self._enough
-        part = torch.where(left < -config.close, part.minimum(wanted), part)
+        part = no_more.minimum(config.shorten * self._enough)
         # Things come suddenly: how little a step brought that was too short does not tell where they start.
         part = torch.where(self._short > 0, part.maximum((self._short + self._enough) / 2), part)
         return torch.where(part > config.worth * self._enough, self._enough, part)

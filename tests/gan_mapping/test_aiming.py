@@ -112,6 +112,36 @@ def test_each_attribute_gets_its_own_step(mapper: OffsetMapper) -> None:
     assert float(offset[0, 0, 0]) == pytest.approx(0.6) and float(offset[0, 0, 1]) > 0.85
 
 
+def test_everything_gets_there_before_anything_is_shortened(mapper: OffsetMapper) -> None:
+    """A look at a shorter first step would be lost on the second one."""
+    face = Sudden(0.5)
+    face.answers = torch.tensor([-0.1, 0.45, 1.0])
+    seen: list[Tensor] = []
+
+    def look(offset: Tensor) -> Sight:
+        seen.append(offset[0, 0, :2])
+        return face(offset)
+
+    before = Sight(face.before, torch.tensor(1.0))
+    aimed_offset(mapper, torch.zeros(1, NUM_WS, W_DIM), torch.tensor([[1.0, 1.0, 0.0]]), before, look)
+    (first, second), (third, fourth) = seen[0].tolist(), seen[1].tolist()
+    assert third == first and fourth > 2 * second - 0.01
+    assert float(seen[2][0]) == pytest.approx(0.6)
+
+
+def test_what_another_step_takes_back_is_extended_again(mapper: OffsetMapper) -> None:
+    """The second attribute's direction takes half of what the first one brings."""
+    before = torch.zeros(3)
+
+    def look(offset: Tensor) -> Sight:
+        a, b = offset[0, 0, :2].tolist()
+        return Sight(torch.tensor([a - 0.3 * max(0.0, b - 1.0), 0.5 * b, 0.0]), torch.tensor(1.0))
+
+    ws, wishes = torch.zeros(1, NUM_WS, W_DIM), torch.tensor([[1.0, 1.0, 0.0]])
+    offset = aimed_offset(mapper, ws, wishes, Sight(before, torch.tensor(1.0)), look).offset
+    assert float(look(offset).scores[0]) > 1 - AimConfig().close and float(offset[0, 0, 0]) > 1.05
+
+
 def test_who_went_past_the_goal_comes_back(mapper: OffsetMapper) -> None:
     """Glasses that a longer step turns into sunglasses."""
     face = Sudden(0.5, until=0.9)
