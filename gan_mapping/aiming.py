@@ -54,7 +54,7 @@ class AimConfig:
     usual_share: float = 0.7
     strain: float = 1.6
     strain_weight: float = 2.0
-    length_weight: float = 0.005
+    length_weight: float = 0.001
     torn: float = 1.9
     retreat: float = 0.7
 
