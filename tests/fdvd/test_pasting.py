@@ -72,6 +72,15 @@ def test_nothing_outside_the_mask_changes(where: str) -> None:
         assert (result != photo).any()
 
 
+def test_a_crop_that_is_there_already_is_not_cut_again() -> None:
+    photo, before, after = _noise(300, 400), _noise(SIZE, SIZE, 1), _noise(SIZE, SIZE, 2)
+    frame = FaceFrame(_square(*FRAMES["inside"]), (400, 300), size=SIZE)
+    expected = paste(photo, frame, before, after)
+    crop = frame.crop(photo)
+    assert (paste(photo, frame, before, after, crop=crop) == expected).all()
+    assert (paste(photo, frame, before, after, crop=crop // 4) != expected).any(), "its light is the crop's"
+
+
 def test_only_the_changed_place_changes() -> None:
     photo = _noise(300, 400)
     frame = FaceFrame(_square((200, 150), 260, 12), (400, 300), size=SIZE)
