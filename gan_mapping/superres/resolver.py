@@ -23,7 +23,7 @@ from gan_mapping.superres.start import PixelStart
 from vl_backbone.errors import InputError
 
 # The input's pixels hold an answer together, and its latent is harder to read than a drawn face's in any case.
-AIM = AimConfig(looks=3, close=0.12, shorten=1.0, length_weight=0.0, strain=2.0, torn=3.0)
+AIM = AimConfig(close=0.12, shorten=1.0, length_weight=0.0, strain=2.0, torn=3.0)
 
 
 @dataclass(frozen=True)

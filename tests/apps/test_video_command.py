@@ -52,18 +52,19 @@ def test_bad_calls(launch: Launch, clip: Path, tmp_path: Path, arguments: list[s
 @pytest.mark.slow
 def test_a_clip_is_edited(launch: Launch, clip: Path, tmp_path: Path) -> None:
     done = launch(
-        "video", str(clip), "--text", "blond hair", "--refine", "0", "--out", "new/out.mp4", "--json", cwd=tmp_path
+        "video", str(clip), "--text", "black hair", "--refine", "0", "--out", "new/out.mp4", "--json", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     (row,) = json_rows(done.stdout)
     assert (row["status"], row["task"], row["frames"], row["audio"]) == ("ok", "video", 8, "none")
-    assert row["intents"]["blond_hair"] > 0 and len(row["shots"]) == len(row["faces"]) == 1
+    assert row["intents"]["black_hair"] > 0 and len(row["shots"]) == len(row["faces"]) == 1
     out = tmp_path / row["outputs"]["edited"]
     assert (probe(out).width, probe(out).height, probe(out).duration) == (240, 240, probe(clip).duration)
     pairs = list(zip(read_frames(clip), read_frames(out), strict=True))
     assert [before.pts for before, _ in pairs] == [after.pts for _, after in pairs]
     changes = [np.abs(after.rgb.astype(int) - before.rgb).mean() for before, after in pairs]
-    assert min(changes) > 2 and max(changes) < 2 * min(changes)
+    assert min(changes) > 3 and max(changes) < 2 * min(changes)
+    assert all(after.rgb.mean() < before.rgb.mean() - 1 for before, after in pairs), "black hair is darker"
     assert [path.name for path in out.parent.iterdir()] == ["out.mp4"]
 
 

@@ -52,14 +52,14 @@ def aim(mapper: OffsetMapper, face: Face, wishes: tuple[float, ...], config: Aim
 def test_a_face_that_answers_more_or_less_arrives_all_the_same(mapper: OffsetMapper, answer: float) -> None:
     face = Face((0.1, 0.9, 0.5), (answer, 1.0, 1.0))
     arrived = face.after(aim(mapper, face, (1.0, 0.0, 0.0)))
-    assert arrived[0] == pytest.approx(1.0, abs=AimConfig().close + 0.03)
+    assert arrived[0] == pytest.approx(1.0, abs=AimConfig().close + 0.01)
     assert torch.equal(arrived[1:], face.before[1:])
 
 
 def test_removals_arrive_too_and_a_face_without_it_is_left_alone(mapper: OffsetMapper) -> None:
     face = Face((0.9, -0.2, 0.5), (0.6, 1.0, 1.0))
     offset = aim(mapper, face, (-1.0, -1.0, 0.0))
-    assert face.after(offset)[0] == pytest.approx(0.0, abs=AimConfig().close)
+    assert face.after(offset)[0] == pytest.approx(0.0, abs=0.13)
     assert not offset[0, :, 1].any()
     gone = Face((-0.3, 0.0, 0.5), (1.0, 1.0, 1.0))
     assert not aim(mapper, gone, (-1.0, 0.0, 0.0)).any() and gone.looks == 1
@@ -130,7 +130,7 @@ def test_everything_gets_there_before_anything_is_shortened(mapper: OffsetMapper
 
 
 def test_what_another_step_takes_back_is_extended_again(mapper: OffsetMapper) -> None:
-    """The second attribute's direction takes half of what the first one brings."""
+    """The second attribute's direction takes back a part of what the first one brings."""
     before = torch.zeros(3)
 
     def look(offset: Tensor) -> Sight:
@@ -162,14 +162,14 @@ def test_a_face_that_answers_little_is_not_torn_apart(mapper: OffsetMapper) -> N
 
 def test_what_answers_the_wrong_way_is_not_pushed_further(mapper: OffsetMapper) -> None:
     offset = aim(mapper, Face((0.0, 0.0, 0.5), (1.0, -0.5, 1.0)), (0.0, 1.0, 0.0))
-    assert 0.0 < float(offset[0, 0, 1]) <= 1.0
+    assert float(offset[0, 0, 1]) == pytest.approx(0.6)
 
 
 def test_the_last_edit_before_the_picture_falls_apart_is_taken(mapper: OffsetMapper) -> None:
     face = Face((0.0, 0.0, 0.5), (0.4, 1.0, 1.0))
     assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) > 2.0
     face.breaks_at = 1.5
-    assert 1.0 <= float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) < 1.5
+    assert float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) == pytest.approx(1.0)
 
 
 def test_a_latent_that_reads_itself_well_is_not_torn_sooner(mapper: OffsetMapper) -> None:
@@ -188,7 +188,7 @@ def test_a_latent_that_reads_itself_badly_is_not_torn_later(mapper: OffsetMapper
     face.breaks_at = 1.5
     before = Sight(face.before, torch.tensor(9.0))
     assert float(aimed_offset(mapper, ws, wish, before, face).offset[0, 0, 0]) > 2.0
-    assert float(aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset[0, 0, 0]) < 1.5
+    assert float(aimed_offset(mapper, ws, wish, before, face, usual=1.0).offset[0, 0, 0]) == pytest.approx(1.0)
 
 
 def test_an_edit_that_tears_the_picture_at_once_is_taken_back(mapper: OffsetMapper) -> None:
