@@ -34,6 +34,7 @@ class AimConfig:
     """Scores and steps in no-to-yes distances.
 
     looks: how many edits are drawn at most. close: so near to its goal, an attribute counts as there.
+    ceiling: what must not come along may get so far from the goal of its removal to that of its wish.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     shorten: a step that was enough is tried again at that part of its length, or where the looks so far say it starts
     to be enough; `worth`: not if that is no shorter than this part of it. (`shorten` 1: as the goals alone ask.)
@@ -46,6 +47,7 @@ class AimConfig:
 
     looks: int = 3
     close: float = 0.15
+    ceiling: float = 0.4
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
@@ -63,7 +65,7 @@ class AimConfig:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
         if max(self.usual_share, self.shorten, self.worth) > 1:
             raise UsageError("Aiming needs usual_share, shorten and worth of at most 1.")
-        above = (self.close, self.furthest, self.shorten, self.worth, self.usual_share)
+        above = (self.close, self.ceiling, self.furthest, self.shorten, self.worth, self.usual_share)
         if not min(*above, self.strain, self.strain_weight, self.torn) > 0 or self.length_weight < 0:
             raise UsageError("Aiming needs its lengths, shares and limits above 0.")
         if not 0 < self.retreat < 1:
@@ -86,6 +88,7 @@ def aimed_offset(
     look: Look,
     config: AimConfig | None = None,
     usual: float = 0.0,
+    excludes: Tensor | None = None,
 ) -> Aimed:
     """The best of a few offsets that take this face's picture to where the intents want it.
 
@@ -96,14 +99,25 @@ def aimed_offset(
     usual: how far off the vision mapper's readings of drawn faces are, if known. A latent that was itself read off a
     picture is read back better than that, a refined one worse; neither is a reason to call an edit of it torn much
     sooner, or any later, than another face's.
+
+    excludes: bool [A, A], where an intent for the row says that the column is not to be there (dark glasses, when
+    clear ones are asked for, or none). Nothing is done about it as long as it does not show.
     """
     config = config or AimConfig()
     sign = intents[0].sign()
     degree = intents[0].abs().clamp(max=1.0)
     # "A bit" goes a bit of the way, as `OffsetMapper.steps` does.
     goals = before.scores + degree * (mapper.goals(intents)[0] - before.scores)
-    steerable = (sign != 0) & (mapper.relative == 0)
     steps = mapper.steps(ws, intents, before.scores[None])[0]
+    if excludes is None:
+        excludes = torch.zeros(len(sign), len(sign), dtype=torch.bool)
+    excludes = excludes.to(sign.device)
+    unwanted = excludes[sign != 0].any(dim=0) & (sign == 0)
+    spoils = excludes & unwanted & (sign > 0)[:, None]
+    goals = torch.where(unwanted, mapper.low + config.ceiling * (mapper.high - mapper.low), goals)
+    steps = torch.where(unwanted, -F.relu(before.scores - goals), steps)
+    sign = torch.where(unwanted, -1.0, sign)
+    steerable = (sign != 0) & (mapper.relative == 0)
     best = Aimed(mapper.along(steps)[None], -1)
     least_cost = math.inf
     yardstick = before.misread.clamp(min=1e-6)
@@ -111,12 +125,13 @@ def aimed_offset(
         yardstick = yardstick.clamp(config.usual_share * usual, usual)
     # As without a look: whoever asks for what is there already wants to see an answer.
     visible = (mapper.limits.at_least * degree * (sign > 0))[steerable]
-    search, drawn = StepSearch(config, visible), list[Tensor]()
+    search, drawn = StepSearch(config, visible, spoils[steerable][:, steerable]), list[Tensor]()
     while bool(steerable.any()) and len(drawn) < config.looks:
         offset, size = mapper.along(steps)[None], steps[steerable].abs()
         drawn.append(size)
         after = look(offset)
         left = ((goals - after.scores) * sign)[steerable]
+        left = torch.where(unwanted[steerable], F.relu(left), left)
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
         strain = after.misread / yardstick
         cost = float(missing + config.length_weight * size.square().sum())
@@ -137,10 +152,14 @@ def aimed_offset(
 class StepSearch:
     """For each attribute the shortest step that is enough: between one that is not and one that is."""
 
-    def __init__(self, config: AimConfig, visible: Tensor) -> None:
-        """visible: [n] no step is shorter than that, unless a shorter one was enough."""
+    def __init__(self, config: AimConfig, visible: Tensor, spoils: Tensor) -> None:
+        """visible: [n] no step is shorter than that, unless a shorter one was enough.
+
+        spoils: bool [n, n], where the column's being there means that the row's step went wrong.
+        """
         self._config = config
         self._visible = visible
+        self._spoils = spoils
         # The longest step that was too short, with what was left to the goal there; the shortest that was enough.
         self._short, self._short_left = torch.zeros_like(visible), torch.zeros_like(visible)
         self._enough = torch.full_like(visible, math.inf)
@@ -163,7 +182,12 @@ class StepSearch:
         slope = gained / size.clamp(min=0.05)
         # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
         wanted = size + left / slope.clamp(0.35, 2.5)
-        wanted = wanted.clamp(size * config.least, size * config.most + 0.1).clamp(max=config.furthest)
+        # Nothing was done yet about what came along unasked; how it answers is not known.
+        most = torch.where(size > 0, size * config.most + 0.1, F.relu(left))
+        wanted = wanted.clamp(size * config.least, most).clamp(max=config.furthest)
+        # Glasses that turned dark are there no longer, but not for lack of a longer step.
+        spoilt = (self._spoils & ~reached).any(dim=1)
+        wanted = torch.where(spoilt, wanted.minimum(config.shorten * size), wanted)
         sought = torch.where(self._beyond, config.shorten * self._least, wanted)
         no_more = torch.where(left < -config.close, self._enough.minimum(wanted), self._enough)
         # First everything gets there; a look at shorter steps would say nothing of the whole before that.

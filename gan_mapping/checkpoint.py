@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fdvd.attributes import EXCLUDED
 from gan_mapping.mappers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.assets.trained_file import read_trained, write_trained
 
@@ -63,6 +64,12 @@ class Mappers:
         """The attributes that one sentence's intents [1, A] name, for people and reports: three decimals."""
         values = zip(self.attributes, intents[0].tolist(), strict=True)
         return {name: round(value, 3) for name, value in values if value}
+
+    @property
+    def excludes(self) -> Tensor:
+        """bool [A, A], on the CPU: who speaks of the row does not want the column."""
+        names = self.attributes
+        return torch.tensor([[other in EXCLUDED.get(name, ()) for other in names] for name in names])
 
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""

@@ -198,7 +198,9 @@ class FaceEditor:
             offset = mappers.offset(ws, intents)
             return offset, draw(ws + offset)
         before = self.see(draw(ws) if drawn is None else drawn, ws)
-        aimed = aimed_offset(mappers.offset, ws, intents, before, look, usual=mappers.vision_error)
+        aimed = aimed_offset(
+            mappers.offset, ws, intents, before, look, usual=mappers.vision_error, excludes=mappers.excludes
+        )
         return aimed.offset, pictures[aimed.look]
 
     @torch.no_grad()

@@ -14,7 +14,9 @@ from vl_backbone.assets import WeightStore
 from vl_backbone.efficientnet import EfficientNetLite0, without_classifier
 from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.errors import InputError
+from vl_backbone.hdvila.mini import HR_SIZE, LR_SIZE
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
+from vl_backbone.hdvila.trunks import LITE0_BLOCK_16, LITE0_BLOCK_32
 from vl_backbone.hdvila_mini import HDVILAMini
 from vl_backbone.hdvila_official import HDVILAOfficial, load_converted
 from vl_backbone.imagenet_minilm import STAGE_BLOCK, ImagenetMiniLM
@@ -48,8 +50,11 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
     if name == HDVILAMini.name:
         model, digest = load_mini(vision.state_dict(), minilm_state(store))
         weights |= {MINI_FILE.name: digest}
-        pyramid = CompiledPyramid(vision, HDVILAMini.image_size, STAGE_BLOCK) if target.type == "cpu" else None
-        return HDVILAMini(model, tokenizer, weights, target, pyramid)
+        if target.type != "cpu":
+            return HDVILAMini(model, tokenizer, weights, target)
+        high = CompiledPyramid(vision, HR_SIZE, LITE0_BLOCK_32)
+        low = CompiledPyramid(vision, LR_SIZE, LITE0_BLOCK_16)
+        return HDVILAMini(model, tokenizer, weights, target, high, low)
     pyramid = CompiledPyramid(vision, ImagenetMiniLM.image_size, STAGE_BLOCK) if target.type == "cpu" else None
     return ImagenetMiniLM(vision, load_minilm(store), tokenizer, weights, target, pyramid)
 

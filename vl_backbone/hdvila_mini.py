@@ -13,6 +13,7 @@ from vl_backbone.efficientnet_engine import CompiledPyramid
 from vl_backbone.hdvila.mini import HR_SIZE, still_neighbours
 from vl_backbone.hdvila.model import HDVILA, FusedFeatures
 from vl_backbone.hdvila.trunks import join_maps
+from vl_backbone.hdvila.video_encoder import Trunks
 from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 MAX_TOKENS = 128
@@ -39,14 +40,15 @@ class HDVILAMini:
         tokenizer: PreTrainedTokenizerBase,
         weights: dict[str, str],
         device: torch.device,
-        pyramid: CompiledPyramid | None = None,
+        high: CompiledPyramid | None = None,
+        low: CompiledPyramid | None = None,
     ) -> None:
-        """pyramid: the HR trunk's network, compiled; it serves where it can."""
+        """high, low: the networks of the HR and the LR frames' trunks, compiled; they serve where they can."""
         self.model = model.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
         self.weights = weights
         self.device = device
-        self._pyramid = pyramid
+        self._compiled = high, low
 
     def encode_video(self, hr: Tensor | None, lr: Tensor | None = None) -> VideoFeatures:
         """hr: [B, S, 3, 512, 512], lr: [B, S, N, 3, 128, 128], RGB in 0..255; one may be None (LR only, still).
@@ -56,13 +58,19 @@ class HDVILAMini:
         hr, lr = (None if frames is None else frames.to(self.device) for frames in (hr, lr))
         if hr is not None and lr is None and hr.dim() == 5:
             lr = still_neighbours(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
-        compiled = self._pyramid
-        trunk = (lambda rgb: join_maps(compiled(rgb))) if compiled and hr is not None and compiled.takes(hr) else None
-        features, maps = self.model.encode_video_and_maps(hr, lr, trunk)
+        features, maps = self.model.encode_video_and_maps(hr, lr, self._trunks(hr, lr))
         if maps.high is None or not self.hands_out_detail:
             return features
         detail = trunk_cells(maps.high).unflatten(0, features.grid.shape[:2])
         return VideoFeatures(features.grid, features.embedding, detail)
+
+    def _trunks(self, hr: Tensor | None, lr: Tensor | None) -> Trunks:
+        """The compiled trunks, where they can serve."""
+        high, low = self._compiled
+        return Trunks(
+            (lambda rgb: join_maps(high(rgb))) if high and hr is not None and high.takes(hr) else None,
+            (lambda rgb: low(rgb)[-1]) if low and lr is not None and low.takes(lr) else None,
+        )
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Sentences to word-piece ids, cut at 128 pieces."""

@@ -15,6 +15,8 @@ from torch import Tensor
 from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, Synthesis
 from vl_backbone.openvino_runtime import Node, constant, op, ov, request_for
 
+FAR = 1e30  # beyond any value that a layer can have
+
 
 def _leaky(x: Node) -> Node:
     return op.prelu(x, constant(np.array([LEAKY_SLOPE])))
@@ -63,7 +65,9 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         x = op.add(x, constant(weights[f"{name}.bias"][order].reshape(1, -1, 1, 1)))
         noise = weights[f"{name}.noise"]
         if np.abs(noise).max() > 0:
-            x = op.add(x, constant(noise[None, None]))
+            # Between two sums of constants OpenVINO would make one of them, as large as the layer's picture: 400 MB
+            # in all. The clamp, which does nothing, keeps the layer's bias and its noise apart.
+            x = op.add(op.clamp(x, -FAR, FAR), constant(noise[None, None]))
         return _leaky(x)
 
     def conv(x: Node, name: str, k: int, order: np.ndarray) -> Node:

@@ -138,7 +138,9 @@ class SuperResolver:
             return see(answer.image, answer.ws)
 
         before = see(self.moved(fit, pixels, None).image, fit.ws)
-        return strength * aimed_offset(self.mappers.offset, fit.ws, intents, before, look, AIM).offset
+        mappers = self.mappers
+        aimed = aimed_offset(mappers.offset, fit.ws, intents, before, look, AIM, excludes=mappers.excludes)
+        return strength * aimed.offset
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
         """The answer from a fit to these pixels, moved by the offset of words."""

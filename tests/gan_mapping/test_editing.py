@@ -93,6 +93,18 @@ def test_sentences_move_the_picture_towards_the_wish(editor: FaceEditor) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("text", "clear"), [("with reading glasses", True), ("take off the glasses", False)])
+def test_who_speaks_of_glasses_loses_the_dark_ones(editor: FaceEditor, text: str, clear: bool) -> None:
+    judge = load_judge(JUDGE_FILE, editor.identity)
+    ws = editor.sample(77)
+    pictures = [to_uint8(editor.generator.render(ws))[0], editor.aim(ws, editor.read(text))[1]]
+    readings = judge.logits(to_batch(pictures, None, editor.device))
+    before, after = (row[judge.attributes.index("sunglasses")].item() for row in readings)
+    assert before > 0 > after
+    assert (readings[1, judge.attributes.index("glasses")].item() > 0) is clear
+
+
+@pytest.mark.slow
 def test_refinement_brings_the_person_closer(editor: FaceEditor, photo: np.ndarray) -> None:
     seen: list[int] = []
     frame = editor.find_faces(photo)[0][1]

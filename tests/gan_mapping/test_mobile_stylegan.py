@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from gan_mapping import load_generator
+from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.mobile_stylegan import inverse_haar
+from gan_mapping.generators.openvino_engine import build_model
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
 from vl_backbone.errors import InputError, WeightsError
+from vl_backbone.openvino_runtime import request_for
 
 
 def latent(generator: Generator, seed: int, psi: float = 0.75) -> torch.Tensor:
@@ -67,6 +70,16 @@ def test_parity_with_a_different_w_per_layer(generator: Generator) -> None:
     assert np.abs(generator.render(ws).numpy() - expected).max() < 2e-3
     # The order of the rows matters, so the comparison above really tests it.
     assert np.abs(generator.render(ws.flip(1)).numpy() - expected).max() > 0.1
+
+
+@pytest.mark.slow
+def test_the_compiled_graph_holds_no_more_than_its_weights(generator: MobileStyleGANGenerator) -> None:
+    """OpenVINO once made one constant of each layer's bias and noise, as large as its picture: 400 MB in all."""
+    request = request_for(build_model(generator.network.synthesis))
+    nodes = request.get_compiled_model().get_runtime_model().get_ordered_ops()
+    held = sum(int(np.prod(node.output(0).shape)) for node in nodes if node.get_rt_info()["layerType"].value == "Const")
+    weights = sum(tensor.numel() for tensor in generator.network.synthesis.parameters())
+    assert 0 < held < 1.5 * weights
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from vl_backbone.errors import InputError, UsageError
 from vl_backbone.hdvila.bert import Bert
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.heads import PretrainingHeads, answer_head, pool_clips
-from vl_backbone.hdvila.video_encoder import HighTrunk, TrunkMaps, VideoEncoder
+from vl_backbone.hdvila.video_encoder import OWN_TRUNKS, TrunkMaps, Trunks, VideoEncoder
 from vl_backbone.protocol import TextFeatures, VideoFeatures
 
 
@@ -87,11 +87,11 @@ class HDVILA(VideoEncoder):
         return self.encode_video_and_maps(hr, lr)[0]
 
     def encode_video_and_maps(
-        self, hr: Tensor | None = None, lr: Tensor | None = None, trunk: HighTrunk | None = None
+        self, hr: Tensor | None = None, lr: Tensor | None = None, trunks: Trunks = OWN_TRUNKS
     ) -> tuple[VideoFeatures, TrunkMaps]:
-        """As `encode_video`, with the trunks' maps of all B * S clips; trunk: as in `trunk_maps`."""
+        """As `encode_video`, with the trunks' maps of all B * S clips; trunks: as in `trunk_maps`."""
         self._needs(not self.answers, "has an answer head instead of an embedding", "answer(...) or choose(...)")
-        grid, maps = self.encode_grid_and_maps(hr, lr, trunk)
+        grid, maps = self.encode_grid_and_maps(hr, lr, trunks)
         embedding = F.normalize(self.transformer.v_proj(grid.mean(dim=(1, 2, 3))), dim=-1)
         return VideoFeatures(grid, embedding), maps
 

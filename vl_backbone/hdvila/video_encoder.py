@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,17 @@ from vl_backbone.hdvila.trunks import build_trunks
 PIXELS_PER_PASS = 640 * 1024
 
 
-# HR frames [F, 3, H, W] in 0..255 -> their maps at strides 16 and 32.
-HighTrunk = Callable[[Tensor], tuple[Tensor, Tensor]]
+class Trunks(NamedTuple):
+    """What runs in place of a model's own trunks, such as the same ones compiled; None: its own.
+
+    high: HR frames [F, 3, H, W] in 0..255 -> their maps at strides 16 and 32. low: LR frames -> the map at stride 16.
+    """
+
+    high: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    low: Callable[[Tensor], Tensor] | None = None
+
+
+OWN_TRUNKS = Trunks()
 
 
 @dataclass(frozen=True)
@@ -66,28 +75,28 @@ class VideoEncoder(nn.Module):
         return self.encode_grid_and_maps(hr, lr)[0]
 
     def encode_grid_and_maps(
-        self, hr: Tensor | None = None, lr: Tensor | None = None, trunk: HighTrunk | None = None
+        self, hr: Tensor | None = None, lr: Tensor | None = None, trunks: Trunks = OWN_TRUNKS
     ) -> tuple[Tensor, TrunkMaps]:
         """As `encode_grid`, with the trunks' maps of all B * S clips, from which the grid was made."""
         given = check_clips(hr, lr)
         flat_lr = None if lr is None else lr.flatten(0, 1)
-        maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), flat_lr, trunk)
+        maps = self.trunk_maps(None if hr is None else hr.flatten(0, 1), flat_lr, trunks)
         return self.grid_from_maps(maps).unflatten(0, given.shape[:2]), maps
 
-    def trunk_maps(self, hr: Tensor | None, lr: Tensor | None, trunk: HighTrunk | None = None) -> TrunkMaps:
+    def trunk_maps(self, hr: Tensor | None, lr: Tensor | None, trunks: Trunks = OWN_TRUNKS) -> TrunkMaps:
         """What the convolutional trunks make of C clips: hr [C, 3, H, W], lr [C, N, 3, h, w]; either may be None.
 
-        With frozen trunks this part of `encode_grid` never changes, so pre-training can keep it. trunk: runs in place
-        of the HR frames' own, such as the same one compiled.
+        With frozen trunks this part of `encode_grid` never changes, so pre-training can keep it.
         """
         high = middle = low = None
         if hr is not None:
-            run = trunk or (lambda rgb: self.cnn(rgb, 4))
+            run = trunks.high or (lambda rgb: self.cnn(rgb, 4))
             middle, high = self._in_passes(lambda rgb: _high_maps(*run(rgb)), hr)
         if lr is not None:
             still = lr.stride(1) == 0  # an expanded frame, N times the same memory, is seen once
             frames = lr[:, :1] if still else lr
-            (low,) = self._in_passes(lambda rgb: self.cnn_low(rgb, 3), frames.flatten(0, 1))
+            see = trunks.low or (lambda rgb: self.cnn_low(rgb, 3)[0])
+            (low,) = self._in_passes(lambda rgb: (see(rgb),), frames.flatten(0, 1))
             low = low.unflatten(0, frames.shape[:2]).expand(-1, lr.shape[1], -1, -1, -1)
         return TrunkMaps(high, middle, low)
 
