@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gan_mapping.training.bank import SHARD, save_array
+from gan_mapping.training.stages import digest_of, fingerprint
+from vl_backbone.assets.files import write_atomically
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.maps import MapSample
 
@@ -21,24 +23,37 @@ PARTS = ("high", "middle", "low")
 ReadFrames = Callable[[int, int], tuple[Tensor, Tensor]]
 
 
-@torch.inference_mode()
-def map_shards(count: int, read: ReadFrames, model: HDVILA, folder: Path) -> Iterator[int]:
-    """Stores the maps of `count` pictures or clips as fp16 in folder/PART-000.npy, ...; yields finished shards.
+@dataclass(frozen=True)
+class Frames:
+    """Pictures or clips to be seen; made_from: a plain value for rows [start, stop), which changes when they do."""
 
-    Resumable: `high` is written last and says that a shard is complete.
+    count: int
+    read: ReadFrames
+    made_from: Callable[[int, int], object]
+
+
+@torch.inference_mode()
+def map_shards(frames: Frames, model: HDVILA, folder: Path) -> Iterator[int]:
+    """Stores the maps of pictures or clips as fp16 in folder/PART-000.npy, ...; yields finished shards.
+
+    Resumable: `made-000.txt`, written last, says what a complete shard was made from. Of other frames or trunks it is
+    made anew.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for shard, start in enumerate(range(0, count, SHARD)):
-        if not part_file(folder, "high", shard).exists():
+    trunks = fingerprint(*model.cnn.state_dict().values(), *model.cnn_low.state_dict().values())
+    for shard, start in enumerate(range(0, frames.count, SHARD)):
+        stop = min(start + SHARD, frames.count)
+        digest, mark = digest_of([trunks, frames.made_from(start, stop)]), folder / f"made-{shard:03d}.txt"
+        if not mark.exists() or mark.read_text() != digest:
+            mark.unlink(missing_ok=True)
             rows: dict[str, list[np.ndarray]] = {}
-            stop = min(start + SHARD, count)
             for first in range(start, stop, BATCH):
-                hr, lr = read(first, min(first + BATCH, stop))
-                maps = model.trunk_maps(hr, lr)
+                maps = model.trunk_maps(*frames.read(first, min(first + BATCH, stop)))
                 for part in PARTS:
                     rows.setdefault(part, []).append(getattr(maps, part).half().cpu().numpy())
-            for part in reversed(PARTS):
+            for part in PARTS:
                 save_array(part_file(folder, part, shard), np.concatenate(rows[part]))
+            write_atomically(mark, [digest.encode()])
         yield shard
 
 

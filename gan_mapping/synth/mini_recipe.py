@@ -25,7 +25,7 @@ from fdvd.dataset import ClipDataset
 from fdvd.packed import MANIFEST
 from fdvd.sources import open_dataset, read_manifest
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.synth.maps import StoredMaps, Wording, map_shards
+from gan_mapping.synth.maps import Frames, StoredMaps, Wording, map_shards
 from gan_mapping.synth.probes import fit_fact_probes
 from gan_mapping.synth.statements import Statement, statements
 from gan_mapping.synth.walks import backwards
@@ -166,10 +166,11 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
     labels = load_labels()
     faces = still_faces(recipe.still_faces)
     latents = latents_of(faces, generator)
-    pictures = []
+    drawn = []
     for path in render_shards(latents, generator, work / "stills"):
-        pictures.append(np.load(path, mmap_mode="r"))
+        drawn.append(path)
         say(f"drawn: {path.name}")
+    pictures = [np.load(path, mmap_mode="r") for path in drawn]
 
     def read(first: int, last: int) -> tuple[Tensor, Tensor]:
         rows = [pictures[i // SHARD][i % SHARD] for i in range(first, last)]
@@ -178,7 +179,10 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
         hr = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
         return hr, still_neighbours(hr, frames=1)
 
-    for shard in map_shards(len(faces), read, model, work / "stills"):
+    def made_from(first: int, last: int) -> object:
+        return [[path.name for path in drawn[first // SHARD : -(-last // SHARD)]], recipe.clean_faces, recipe.seed]
+
+    for shard in map_shards(Frames(len(faces), read, made_from), model, work / "stills"):
         say(f"seen: stills {shard:03d}")
     probes = fit_fact_probes(generator)
     words = []
@@ -206,7 +210,9 @@ def clip_maps(
         neighbours = [sample.lr[0] for sample in samples if sample.lr is not None]
         return torch.stack([sample.hr[0] for sample in samples]), torch.stack(neighbours)
 
-    for shard in map_shards(len(clips), read, model, work / "clips"):
+    # A built data set's pictures follow from its manifest.
+    frames = Frames(len(clips), read, lambda first, last: list(records[first:last]))
+    for shard in map_shards(frames, model, work / "clips"):
         say(f"seen: clips {shard:03d}")
     rows = [i for i in range(len(clips)) if clips.clips[i].split == "train"]
     return StoredMaps(work / "clips", rows, [wording_of(records[i]) for i in rows])
