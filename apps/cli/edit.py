@@ -14,10 +14,10 @@ from rich.progress import Progress, TaskID
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import describe_face, empty_row
-from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+from apps.cli.worker import Worker, run_all
+from vl_backbone.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
     from gan_mapping.results import EditResult
 
 
@@ -69,69 +69,21 @@ def edit(
     """
     with common.exit_codes(debug):
         settings = EditSettings(text, strength, out, refine, face, aligned, seed, preset, device, generator)
-        if edit_photos(photos, settings, as_json, debug):
+        if settings.face not in ("largest", "all") and not settings.face.isdecimal():
+            raise UsageError(f'--face must be "largest", "all" or a number, got {settings.face!r}.')
+        if run_all(PhotoEditor(settings, photos), photos, as_json, debug, _tell):
             raise typer.Exit(common.SOME_FAILED)
 
 
-def edit_photos(photos: list[Path], settings: EditSettings, as_json: bool, debug: bool) -> int:
-    """Edits all photos; returns how many failed."""
-    if settings.face not in ("largest", "all") and not settings.face.isdecimal():
-        raise UsageError(f'--face must be "largest", "all" or a number, got {settings.face!r}.')
-    common.check_device_name(settings.device)
-    with common.console.status("Starting."):
-        from fdvd.images import stems
-        from gan_mapping.presets import load_preset
+class PhotoEditor(Worker[EditSettings]):
+    """Edits one photo after the other."""
 
-        load_preset(settings.preset)
-    common.output_folder(settings.out)
-    worker = PhotoEditor(settings, {photo.absolute().resolve() for photo in photos})
-    failed = 0
-    for photo, name in zip(photos, stems(photos), strict=True):
-        row = worker.run(photo, name, debug)
-        failed += row["status"] != "ok"
-        if as_json:
-            common.print_json(row)
-        else:
-            _tell(row)
-    return failed
-
-
-class PhotoEditor:
-    """Edits one photo after the other; the networks are loaded when the first sound photo needs them."""
-
-    def __init__(self, settings: EditSettings, inputs: set[Path]) -> None:
-        self.settings = settings
-        self.inputs = inputs
-        self._editor: FaceEditor | None = None
-
-    @property
-    def editor(self) -> FaceEditor:
-        if self._editor is None:
-            self._editor = common.load_editor(self.settings.preset, self.settings.device, self.settings.generator)
-        return self._editor
-
-    def run(self, photo: Path, name: str, debug: bool = False) -> Row:
-        """Edits one photo and writes its files; every failure but a missing weight ends up in the row."""
+    def new_row(self, source: Path) -> Row:
         settings = self.settings
-        row = empty_row("edit", str(photo), settings.text, settings.strength, settings.seed, settings.preset)
-        row["refine"] = settings.refine
-        try:
-            self._edit(photo, name, row)
-            row["status"] = "ok"
-        except (WeightsError, UsageError):
-            raise
-        except VilaFaceError as error:
-            row["error"] = str(error)
-        except Exception as error:  # noqa: BLE001
-            row["error"] = common.internal_error(error, debug)
-        try:
-            common.write_text(self._target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
-        except VilaFaceError as error:
-            row["status"] = "failed"
-            row["error"] = row["error"] or str(error)
-        return row
+        row = empty_row("edit", str(source), settings.text, settings.strength, settings.seed, settings.preset)
+        return {**row, "refine": settings.refine}
 
-    def _edit(self, photo: Path, name: str, row: Row) -> None:
+    def work(self, source: Path, name: str, row: Row) -> None:
         import torch
 
         from fdvd.images import load_photo
@@ -140,9 +92,9 @@ class PhotoEditor:
         settings = self.settings
         check_text(settings.text)
         check_strength(settings.strength)
-        if photo.is_dir():
-            raise InputError(f"{photo}: is a folder; pass the photos in it, for example {photo}/*.jpg")
-        picture = load_photo(photo)
+        if source.is_dir():
+            raise InputError(f"{source}: is a folder; pass the photos in it, for example {source}/*.jpg")
+        picture = load_photo(source)
         row["warnings"] += picture.warnings
         editor = self.editor
         row["refine"] = editor.refine_steps if settings.refine is None else settings.refine
@@ -157,7 +109,7 @@ class PhotoEditor:
                 refine=settings.refine,
                 face=settings.face,
                 aligned=settings.aligned,
-                progress=_reporter(bar, photo.name),
+                progress=_reporter(bar, source.name),
             )
         row["intents"] = result.intents
         row["warnings"] += result.warnings
@@ -175,15 +127,15 @@ class PhotoEditor:
 
         assert isinstance(edited, Image.Image)
         network = load_preset(self.settings.preset).identity
-        outputs = {"edited": str(self._target(f"{name}.edited.png"))}
+        outputs = {"edited": str(self.target(f"{name}.edited.png"))}
         save_png(edited, outputs["edited"])
         faces = []
         for number, face in enumerate(result.faces, start=1):
             suffix = str(number) if len(result.faces) > 1 else ""
             files = {
-                "face": self._target(f"{name}.face{suffix}.png"),
-                "reconstruction": self._target(f"{name}.reconstruction{suffix}.png"),
-                "latent": self._target(f"{name}.latent{suffix}.safetensors"),
+                "face": self.target(f"{name}.face{suffix}.png"),
+                "reconstruction": self.target(f"{name}.reconstruction{suffix}.png"),
+                "latent": self.target(f"{name}.latent{suffix}.safetensors"),
             }
             save_png(Image.fromarray(face.edited), files["face"])
             save_png(Image.fromarray(face.reconstruction), files["reconstruction"])
@@ -196,13 +148,6 @@ class PhotoEditor:
             faces.append({**describe_face(face, network), "outputs": paths})
         row["faces"] = faces
         row["outputs"] |= outputs
-
-    def _target(self, file: str) -> Path:
-        """A path in the output folder; InputError rather than writing over a photo that was given."""
-        path = self.settings.out / file
-        if path.parent.resolve() / path.name in self.inputs:
-            raise InputError(f"{path}: is one of the given files and would be overwritten; choose another --out")
-        return path
 
 
 def _reporter(bar: Progress, name: str) -> Callable[[int, int], None]:

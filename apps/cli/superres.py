@@ -13,7 +13,8 @@ from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row
 from apps.cli.superres_clip import check_clip, is_clip, resolve_clip
-from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+from apps.cli.worker import Worker, run_all
+from vl_backbone.errors import UsageError
 
 if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
@@ -65,62 +66,21 @@ def superres(
     """
     with common.exit_codes(debug):
         settings = SuperresSettings(text, strength, out, samples, seed, face, aligned, preset, device, generator)
-        if resolve_pictures(images, settings, as_json, debug):
+        if settings.face != "largest" and not settings.face.isdecimal():
+            raise UsageError(f'--face must be "largest" or a number, got {settings.face!r}.')
+        if run_all(PictureResolver(settings, images), images, as_json, debug, _tell):
             raise typer.Exit(common.SOME_FAILED)
 
 
-def resolve_pictures(images: list[Path], settings: SuperresSettings, as_json: bool, debug: bool) -> int:
-    """Does all pictures; returns how many failed."""
-    if settings.face != "largest" and not settings.face.isdecimal():
-        raise UsageError(f'--face must be "largest" or a number, got {settings.face!r}.')
-    common.check_device_name(settings.device)
-    with common.console.status("Starting."):
-        from fdvd.images import stems
-        from gan_mapping.presets import load_preset
+class PictureResolver(Worker[SuperresSettings]):
+    """Enlarges one face after the other."""
 
-        load_preset(settings.preset)
-    common.output_folder(settings.out)
-    worker = _Worker(settings, {image.absolute().resolve() for image in images})
-    failed = 0
-    for image, name in zip(images, stems(images), strict=True):
-        row = worker.run(image, name, debug)
-        failed += row["status"] != "ok"
-        if as_json:
-            common.print_json(row)
-        else:
-            _tell(row)
-    return failed
-
-
-class _Worker:
-    """Does one picture after the other; the networks are loaded when the first sound one needs them."""
-
-    def __init__(self, settings: SuperresSettings, inputs: set[Path]) -> None:
-        self.settings = settings
-        self.inputs = inputs
-        self._editor: FaceEditor | None = None
-
-    def run(self, image: Path, name: str, debug: bool) -> Row:
-        """Does one picture and writes its files; every failure but a missing weight ends up in the row."""
+    def new_row(self, source: Path) -> Row:
         settings = self.settings
-        row = empty_row("superres", str(image), settings.text or "", settings.strength, settings.seed, settings.preset)
-        try:
-            self._resolve(image, name, row)
-            row["status"] = "ok"
-        except (WeightsError, UsageError):
-            raise
-        except VilaFaceError as error:
-            row["error"] = str(error)
-        except Exception as error:  # noqa: BLE001
-            row["error"] = common.internal_error(error, debug)
-        try:
-            common.write_text(self._target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
-        except VilaFaceError as error:
-            row["status"] = "failed"
-            row["error"] = row["error"] or str(error)
-        return row
+        text = settings.text or ""
+        return empty_row("superres", str(source), text, settings.strength, settings.seed, settings.preset)
 
-    def _resolve(self, image: Path, name: str, row: Row) -> None:
+    def work(self, source: Path, name: str, row: Row) -> None:
         from fdvd.images import load_photo
         from gan_mapping.requests import check_strength, check_text
 
@@ -128,14 +88,14 @@ class _Worker:
         if settings.text is not None:
             check_text(settings.text)
         check_strength(settings.strength)
-        if is_clip(image):
-            self._resolve_clip(image, name, row)
+        if is_clip(source):
+            self._resolve_clip(source, name, row)
             return
-        picture = load_photo(image)
+        picture = load_photo(source)
         row["warnings"] += picture.warnings
         editor = self._loaded(row)
         start = time.perf_counter()
-        with common.console.status(f"{image.name}: fitting the pixels."):
+        with common.console.status(f"{source.name}: fitting the pixels."):
             result = editor.super_resolve(
                 picture.rgb,
                 settings.text,
@@ -153,7 +113,7 @@ class _Worker:
     def _resolve_clip(self, clip: Path, name: str, row: Row) -> None:
         info = check_clip(clip, self.settings)
         suffix = clip.suffix.lower() if clip.suffix.lower() != ".avi" else ".mp4"
-        out = self._target(f"{name}.sr{suffix}")
+        out = self.target(f"{name}.sr{suffix}")
         editor = self._loaded(row)
         start = time.perf_counter()
         with common.progress_bar() as bar:
@@ -162,11 +122,8 @@ class _Worker:
         row["timings_s"] = common.rounded({"total": time.perf_counter() - start})
 
     def _loaded(self, row: Row) -> FaceEditor:
-        settings = self.settings
-        if self._editor is None:
-            self._editor = common.load_editor(settings.preset, settings.device, settings.generator)
-        row["weights"] = dict(self._editor.weights)
-        return self._editor
+        row["weights"] = dict(self.editor.weights)
+        return self.editor
 
     def _write(self, name: str, result: SuperResolution, row: Row) -> None:
         """Writes pictures and latents; fills in the row."""
@@ -182,8 +139,8 @@ class _Worker:
         for number, sample in enumerate(result.samples, start=1):
             suffix = str(number) if len(result.samples) > 1 else ""
             paths = {
-                "sr": self._target(f"{name}.sr{suffix}.png"),
-                "latent": self._target(f"{name}.latent{suffix}.safetensors"),
+                "sr": self.target(f"{name}.sr{suffix}.png"),
+                "latent": self.target(f"{name}.latent{suffix}.safetensors"),
             }
             save_png(Image.fromarray(sample.image), paths["sr"])
             common.write_latent(paths["latent"], sample.ws)
@@ -202,16 +159,9 @@ class _Worker:
 
         tiles = [Tile(result.pixels, "input")]
         tiles += [Tile(sample.image, f"{number}") for number, sample in enumerate(result.samples, start=1)]
-        path = self._target(f"{name}.sheet.png")
+        path = self.target(f"{name}.sheet.png")
         save_png(contact_sheet(in_rows(tiles), title=self.settings.text or "pixels alone", side=256), path)
         row["outputs"]["sheet"] = str(path)
-
-    def _target(self, file: str) -> Path:
-        """A path in the output folder; InputError rather than writing over a picture that was given."""
-        path = self.settings.out / file
-        if path.parent.resolve() / path.name in self.inputs:
-            raise InputError(f"{path}: is one of the given files and would be overwritten; choose another --out")
-        return path
 
 
 def _tell(row: Row) -> None:
