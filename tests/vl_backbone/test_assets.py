@@ -2,91 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import textwrap
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tiny_weights import CONTENTS, make_table, make_wheel, sha256
 
-from vl_backbone.assets import WeightState, WeightStore, WeightTable, default_home, download, load_table
-from vl_backbone.assets.files import PARTIAL_SUFFIX, exclusive_lock, write_atomically
-from vl_backbone.assets.table import Conversion, Licence, Member, WeightEntry, WheelOrigin, parse_table
+from vl_backbone.assets import WeightState, WeightStore, default_home, download, load_table
+from vl_backbone.assets.table import Member, parse_table
 from vl_backbone.errors import WeightsError
-
-CONTENTS = {"tiny": b"tiny weights", "tiny-words": b"a\nb\n"}
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def make_wheel(folder: Path) -> Path:
-    """A wheel `tiny_model-1.0` holding the two files of CONTENTS."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "tiny_model-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in CONTENTS.items():
-            archive.writestr(zipfile.ZipInfo(f"tiny_model/{name}.bin"), content)
-    return path
-
-
-def make_table(wheel: Path, **changes: Any) -> WeightTable:
-    """Table of the tiny wheel; `changes` replace fields of the Conversion of 'tiny'."""
-    origin = WheelOrigin("tiny-model", "1.0", sha256(wheel.read_bytes()))
-    licence = Licence("MIT", "Made for this test.")
-    entries = []
-    for name, content in CONTENTS.items():
-        member = Member(f"tiny_model/{name}.bin", len(content), sha256(content))
-        fields: dict[str, Any] = {
-            "members": (member,),
-            "convert": "copy",
-            "file": f"{name}/file.bin",
-            "stored_bytes": len(content),
-            "stored_sha256": sha256(content),
-        }
-        if name == "tiny":
-            fields |= changes
-        needs = ("tiny-words",) if name == "tiny" else ()
-        entries.append(WeightEntry(name, "a test", origin, licence, Conversion(**fields), needs))
-    return WeightTable(entries)
-
-
-@pytest.fixture
-def pip_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """Replaces pip by one that copies the tiny wheel; returns the list that its calls are appended to."""
-    calls: list[list[str]] = []
-
-    def fake_pip(command: list[str], **_: object) -> SimpleNamespace:
-        calls.append(command)
-        make_wheel(Path(command[command.index("-d") + 1]))
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr(download.subprocess, "run", fake_pip)
-    return calls
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> WeightStore:
-    return WeightStore(tmp_path / "home", make_table(make_wheel(tmp_path / "origin")))
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("the network or another program was used")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(subprocess, "run", refuse)
-    monkeypatch.setattr(subprocess, "Popen", refuse)
-
 
 # The table
 
@@ -264,77 +189,3 @@ def test_a_home_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     store = WeightStore(tmp_path / "file" / "home", make_table(make_wheel(tmp_path)))
     with pytest.raises(WeightsError, match="cache"):
         store.fetch()
-
-
-def test_a_file_is_whole_or_absent_when_writing_fails(tmp_path: Path) -> None:
-    def chunks() -> Any:
-        yield b"first half"
-        raise RuntimeError("cut off")
-
-    target = tmp_path / "weights"
-    target.write_bytes(b"before")
-    with pytest.raises(RuntimeError):
-        write_atomically(target, chunks())
-    assert target.read_bytes() == b"before"
-    assert [file.name for file in tmp_path.iterdir()] == ["weights"]
-
-
-def test_a_killed_fetch_leaves_no_half_file_and_no_lock(store: WeightStore, pip_calls: list[list[str]]) -> None:
-    """A process is killed (SIGKILL) in the middle of writing, while it holds the lock."""
-    script = """
-        import sys
-        from pathlib import Path
-        from vl_backbone.assets.files import exclusive_lock, write_atomically
-        home = Path(sys.argv[1])
-        def chunks():
-            yield b"first half"
-            print("writing", flush=True)
-            sys.stdin.read()
-        with exclusive_lock(home / ".lock"):
-            write_atomically(home / "weights" / "tiny" / "file.bin", chunks())
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(store.home)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"writing\n"
-        os.kill(process.pid, signal.SIGKILL)
-    assert not (store.home / "weights" / "tiny" / "file.bin").exists()
-    assert list(store.home.rglob(f".*{PARTIAL_SUFFIX}"))
-    store.fetch()
-    assert store.path("tiny").read_bytes() == CONTENTS["tiny"]
-    assert not list(store.home.rglob(f".*{PARTIAL_SUFFIX}"))
-
-
-def test_a_cut_off_fetch_goes_on_with_the_missing_file(store: WeightStore, pip_calls: list[list[str]]) -> None:
-    def interrupt(message: str) -> None:
-        if message.startswith("Stored tiny "):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.fetch(progress=interrupt)
-    assert [status.state for status in store.verify()] == [WeightState.READY, WeightState.MISSING]
-    store.fetch()
-    assert {status.state for status in store.verify()} == {WeightState.READY}
-    assert len(pip_calls) == 1  # the wheel had stayed
-
-
-def test_two_processes_take_turns(store: WeightStore) -> None:
-    """While the lock is held here, another process that wants it waits."""
-    script = """
-        import sys
-        from pathlib import Path
-        from vl_backbone.assets.files import exclusive_lock
-        print("asking", flush=True)
-        with exclusive_lock(Path(sys.argv[1])):
-            print("got it", flush=True)
-    """
-    lock = store.home / ".lock"
-    with exclusive_lock(lock):
-        command = [sys.executable, "-c", textwrap.dedent(script), str(lock)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"asking\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)
-    output, _ = process.communicate(timeout=30)
-    assert output == b"got it\n"
