@@ -34,7 +34,8 @@ class AimConfig:
     """Scores and steps in no-to-yes distances.
 
     looks: how many edits are drawn at most. close: so near to its goal, an attribute counts as there.
-    ceiling: what must not come along may get so far from the goal of its removal to that of its wish.
+    ceiling: what must not come along may get such a share of the way from the goal of its removal to that of its wish;
+    spoilt: a step that brought it is tried again at that part of its length.
     least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
     shorten: a step that was enough is tried again at that part of its length, or where the looks so far say it starts
     to be enough; `worth`: not if that is no shorter than this part of it. (`shorten` 1: as the goals alone ask.)
@@ -48,6 +49,7 @@ class AimConfig:
     looks: int = 3
     close: float = 0.15
     ceiling: float = 0.4
+    spoilt: float = 0.6
     least: float = 0.4
     most: float = 2.2
     furthest: float = 2.4
@@ -63,9 +65,9 @@ class AimConfig:
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
-        if max(self.usual_share, self.shorten, self.worth) > 1:
-            raise UsageError("Aiming needs usual_share, shorten and worth of at most 1.")
-        above = (self.close, self.ceiling, self.furthest, self.shorten, self.worth, self.usual_share)
+        if max(self.usual_share, self.shorten, self.spoilt, self.worth) > 1:
+            raise UsageError("Aiming needs usual_share, shorten, spoilt and worth of at most 1.")
+        above = (self.close, self.ceiling, self.furthest, self.shorten, self.spoilt, self.worth, self.usual_share)
         if not min(*above, self.strain, self.strain_weight, self.torn) > 0 or self.length_weight < 0:
             raise UsageError("Aiming needs its lengths, shares and limits above 0.")
         if not 0 < self.retreat < 1:
@@ -74,10 +76,18 @@ class AimConfig:
 
 @dataclass(frozen=True)
 class Aimed:
-    """offset: [1, num_ws, w_dim] at strength 1. look: which look (from 0) saw it; -1: none was needed."""
+    """offset: [1, num_ws, w_dim] at strength 1; unasked: the part of it that only keeps out what nobody spoke of.
+
+    look: which look (from 0) saw it; -1: none was needed.
+    """
 
     offset: Tensor
+    unasked: Tensor
     look: int
+
+    def at(self, strength: float) -> Tensor:
+        """The offset at that strength. Its opposite brings nothing that a wish had to keep out."""
+        return strength * (self.offset if strength >= 0 else self.offset - self.unasked)
 
 
 def aimed_offset(
@@ -104,40 +114,27 @@ def aimed_offset(
     clear ones are asked for, or none). Nothing is done about it as long as it does not show.
     """
     config = config or AimConfig()
-    sign = intents[0].sign()
-    degree = intents[0].abs().clamp(max=1.0)
-    # "A bit" goes a bit of the way, as `OffsetMapper.steps` does.
-    goals = before.scores + degree * (mapper.goals(intents)[0] - before.scores)
-    steps = mapper.steps(ws, intents, before.scores[None])[0]
-    if excludes is None:
-        excludes = torch.zeros(len(sign), len(sign), dtype=torch.bool)
-    excludes = excludes.to(sign.device)
-    unwanted = excludes[sign != 0].any(dim=0) & (sign == 0)
-    spoils = excludes & unwanted & (sign > 0)[:, None]
-    goals = torch.where(unwanted, mapper.low + config.ceiling * (mapper.high - mapper.low), goals)
-    steps = torch.where(unwanted, -F.relu(before.scores - goals), steps)
-    sign = torch.where(unwanted, -1.0, sign)
-    steerable = (sign != 0) & (mapper.relative == 0)
-    best = Aimed(mapper.along(steps)[None], -1)
+    plan = _plan(mapper, ws, intents, before, excludes, config)
+    sign, steps, steerable = plan.sign, plan.steps, plan.steerable
+    best = _aimed(mapper, steps, plan.unwanted, -1)
     least_cost = math.inf
     yardstick = before.misread.clamp(min=1e-6)
     if usual > 0:
         yardstick = yardstick.clamp(config.usual_share * usual, usual)
-    # As without a look: whoever asks for what is there already wants to see an answer.
-    visible = (mapper.limits.at_least * degree * (sign > 0))[steerable]
-    search, drawn = StepSearch(config, visible, spoils[steerable][:, steerable]), list[Tensor]()
+    search = StepSearch(config, plan.visible[steerable], plan.spoils[steerable][:, steerable])
+    drawn: list[Tensor] = []
     while bool(steerable.any()) and len(drawn) < config.looks:
-        offset, size = mapper.along(steps)[None], steps[steerable].abs()
+        tried, size = _aimed(mapper, steps, plan.unwanted, len(drawn)), steps[steerable].abs()
         drawn.append(size)
-        after = look(offset)
-        left = ((goals - after.scores) * sign)[steerable]
-        left = torch.where(unwanted[steerable], F.relu(left), left)
+        after = look(tried.offset)
+        left = ((plan.goals - after.scores) * sign)[steerable]
+        left = torch.where(plan.unwanted[steerable], F.relu(left), left)
         missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
         strain = after.misread / yardstick
         cost = float(missing + config.length_weight * size.square().sum())
         cost += config.strain_weight * float(F.relu(strain - config.strain).square())
         if cost < least_cost:
-            best, least_cost = Aimed(offset, len(drawn) - 1), cost
+            best, least_cost = tried, cost
         if strain > config.torn:
             steps = config.retreat * steps
             continue
@@ -147,6 +144,49 @@ def aimed_offset(
         steps = steps.clone()
         steps[steerable] = sign[steerable] * corrected
     return best
+
+
+class _Plan(NamedTuple):
+    """What aiming knows before it looks, all [A]: where scores are to go, which way, by which first step.
+
+    unwanted: what is to be kept out unasked. steerable: what a look can correct. visible: the shortest step that
+    people see. spoils: [A, A], where the column's coming means that the row's step went wrong.
+    """
+
+    goals: Tensor
+    sign: Tensor
+    steps: Tensor
+    unwanted: Tensor
+    steerable: Tensor
+    visible: Tensor
+    spoils: Tensor
+
+
+def _plan(
+    mapper: OffsetMapper, ws: Tensor, intents: Tensor, before: Sight, excludes: Tensor | None, config: AimConfig
+) -> _Plan:
+    sign = intents[0].sign()
+    degree = intents[0].abs().clamp(max=1.0)
+    # "A bit" goes a bit of the way, as `OffsetMapper.steps` does.
+    goals = before.scores + degree * (mapper.goals(intents)[0] - before.scores)
+    steps = mapper.steps(ws, intents, before.scores[None])[0]
+    # As without a look: whoever asks for what is there already wants to see an answer.
+    visible = mapper.limits.at_least * degree * (sign > 0)
+    if excludes is None:
+        excludes = torch.zeros(len(sign), len(sign), dtype=torch.bool)
+    excludes = excludes.to(sign.device)
+    unwanted = excludes[sign != 0].any(dim=0) & (sign == 0)
+    goals = torch.where(unwanted, mapper.low + config.ceiling * (mapper.high - mapper.low), goals)
+    there = unwanted & (before.scores > goals + config.close)
+    steps = torch.where(there, (goals - before.scores).clamp(min=-mapper.limits.at_most), steps)
+    # What was there before, no step has brought.
+    spoils = excludes & (unwanted & ~there) & (sign > 0)[:, None]
+    sign = torch.where(unwanted, -1.0, sign)
+    return _Plan(goals, sign, steps, unwanted, (sign != 0) & (mapper.relative == 0), visible, spoils)
+
+
+def _aimed(mapper: OffsetMapper, steps: Tensor, unwanted: Tensor, look: int) -> Aimed:
+    return Aimed(mapper.along(steps)[None], mapper.along(steps * unwanted)[None], look)
 
 
 class StepSearch:
@@ -169,9 +209,13 @@ class StepSearch:
     def next(self, size: Tensor, left: Tensor, gained: Tensor) -> Tensor:
         """Steps to try after steps of `size` [n] have `gained` [n] so much and `left` [n] so much to their goals."""
         config = self._config
-        reached = left < config.close
-        longer = ~reached & (size > self._short)
-        # Glasses that went on as dark ones: a longer step brought less, so the goal lies before both.
+        there = left < config.close
+        # Glasses that turned dark are there no longer, but not for lack of a longer step. (Next time, with the dark ones
+        # taken off as well, they may need one.)
+        spoilt = (self._spoils & ~there).any(dim=1)
+        reached = there & ~spoilt
+        longer = ~reached & ~spoilt & (size > self._short)
+        # A longer step brought less, so the goal lies before both.
         self._beyond |= longer & (self._short > 0) & (left > self._short_left)
         self._least = self._least.minimum(size)
         # Steps meddle with each other: what was enough may not be, once another one has grown.
@@ -182,12 +226,10 @@ class StepSearch:
         slope = gained / size.clamp(min=0.05)
         # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
         wanted = size + left / slope.clamp(0.35, 2.5)
-        # Nothing was done yet about what came along unasked; how it answers is not known.
+        # Where nothing was done yet, nothing is known of how it answers.
         most = torch.where(size > 0, size * config.most + 0.1, F.relu(left))
         wanted = wanted.clamp(size * config.least, most).clamp(max=config.furthest)
-        # Glasses that turned dark are there no longer, but not for lack of a longer step.
-        spoilt = (self._spoils & ~reached).any(dim=1)
-        wanted = torch.where(spoilt, wanted.minimum(config.shorten * size), wanted)
+        wanted = torch.where(spoilt, wanted.minimum(config.spoilt * size), wanted)
         sought = torch.where(self._beyond, config.shorten * self._least, wanted)
         no_more = torch.where(left < -config.close, self._enough.minimum(wanted), self._enough)
         # First everything gets there; a look at shorter steps would say nothing of the whole before that.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from fdvd.detection import FaceDetector
-from gan_mapping.aiming import Sight, aimed_offset
+from gan_mapping.aiming import Aimed, Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_batch, to_uint8
@@ -134,8 +134,8 @@ class FaceEditor:
         faces = []
         for s in range(seed, seed + n):
             ws = self.sample(s, truncation_psi)
-            offset, picture = self.aim(ws, intents)
-            faces.append(GeneratedFace(picture, (ws + offset)[0], s))
+            aimed, picture = self.aim(ws, intents)
+            faces.append(GeneratedFace(picture, (ws + aimed.offset)[0], s))
         return faces
 
     @torch.no_grad()
@@ -177,10 +177,10 @@ class FaceEditor:
         return self.backbone.encode_video(frames[:, None]).still()
 
     @torch.no_grad()
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
         """What the intents [1, A] do to the face ws [1, num_ws, w_dim] at strength 1.
 
-        -> an offset of the same shape, and uint8 [R, R, 3], the render of ws + offset. The edit is tried out and its
+        -> the offset, and uint8 [R, R, 3], the render of ws + offset. The edit is tried out and its
         steps mended by what is seen (`aimed_offset`), where the mappers can look. drawn: such a render of ws itself,
         when it is there already.
         """
@@ -196,12 +196,12 @@ class FaceEditor:
 
         if mappers.reader is None or not bool((intents * (1 - mappers.offset.relative)).any()):
             offset = mappers.offset(ws, intents)
-            return offset, draw(ws + offset)
+            return Aimed(offset, torch.zeros_like(offset), -1), draw(ws + offset)
         before = self.see(draw(ws) if drawn is None else drawn, ws)
         aimed = aimed_offset(
             mappers.offset, ws, intents, before, look, usual=mappers.vision_error, excludes=mappers.excludes
         )
-        return aimed.offset, pictures[aimed.look]
+        return aimed, pictures[aimed.look]
 
     @torch.no_grad()
     def see(self, picture: np.ndarray, ws: Tensor) -> Sight:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fdvd.alignment import FaceFrame
 from fdvd.pasting import paste
+from gan_mapping.aiming import Aimed
 from gan_mapping.images import to_uint8
 from gan_mapping.regions import paste_region
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
@@ -81,7 +82,7 @@ class EditSession:
                 persons = editor.describe_identity([crop, reconstruction])
             self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction, persons))
         self.timings_s = timer.seconds
-        self._aimed: dict[int, tuple[Tensor, Tensor, np.ndarray]] = {}
+        self._aimed: dict[int, tuple[Tensor, Aimed, np.ndarray]] = {}
 
     def apply(self, text: str, strength: float = 1.0, shifts: Mapping[str, float] | None = None) -> EditResult:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError.
@@ -101,10 +102,10 @@ class EditSession:
         faces = []
         for face in self.faces:
             with timer.stage("aim"):
-                wished, edited = self._aim(face, intents * float(strength != 0))
-            offset = strength * wished + moves
+                aimed, edited = self._aim(face, intents * float(strength != 0))
+            offset = aimed.at(strength) + moves
             ws_edited = face.ws + offset
-            if bool((offset != wished).any()):
+            if bool((offset != aimed.offset).any()):
                 with timer.stage("render"):
                     edited = to_uint8(editor.generator.render(ws_edited))[0]
             with timer.stage("paste"):
@@ -127,13 +128,14 @@ class EditSession:
             check_strength(strength)
         editor, face = self.editor, self.faces[0]
         intents, moves = self._wish(text, shifts)
-        ws, offset = face.ws, self._aim(face, intents)[0]
-        return [to_uint8(editor.generator.render(ws + strength * offset + moves))[0] for strength in strengths]
+        ws, aimed = face.ws, self._aim(face, intents)[0]
+        return [to_uint8(editor.generator.render(ws + aimed.at(strength) + moves))[0] for strength in strengths]
 
-    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[Tensor, np.ndarray]:
+    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[Aimed, np.ndarray]:
         """`FaceEditor.aim` for that face; the last answer is kept, so that a slider does not aim anew each time."""
         if not bool(intents.any()):
-            return torch.zeros_like(face.ws), face.reconstruction
+            nothing = torch.zeros_like(face.ws)
+            return Aimed(nothing, nothing, -1), face.reconstruction
         last = self._aimed.get(face.index)
         if last is None or not torch.equal(last[0], intents):
             last = self._aimed[face.index] = (intents, *self.editor.aim(face.ws, intents, face.reconstruction))

@@ -55,7 +55,7 @@ class Worker(ABC, Generic[SettingsT]):
         return self._editor
 
     def run(self, source: Path, name: str, debug: bool = False) -> Row:
-        """Does one file and writes its JSON; every failure but a missing weight ends up in the row."""
+        """Does one file and writes its JSON; every failure but missing weights and wrong usage ends up in the row."""
         row = self.new_row(source)
         try:
             self.work(source, name, row)
@@ -86,7 +86,8 @@ def run_all(
 ) -> int:
     """Does all files and prints each one's row, as JSON or by `tell`; returns how many failed.
 
-    Raises UsageError for an unknown preset, device or output folder.
+    Raises UsageError for an unknown preset or device, an unusable output folder or wrong settings, WeightsError for
+    missing weights.
     """
     common.check_device_name(worker.settings.device)
     with common.console.status("Starting."):

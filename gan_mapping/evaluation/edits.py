@@ -168,11 +168,11 @@ class EditMeasurer:
         reading = Reading.of(sentence, self.instruments)
         start = time.perf_counter()
         intents = self.editor.read(sentence.text)
-        offset, picture = self.editor.aim(face.ws, intents, face.reconstruction)
+        aimed, picture = self.editor.aim(face.ws, intents, face.reconstruction)
         seconds = time.perf_counter() - start
         after = self.instruments.look(picture)
         held = reading.margins(before) > 0
-        strengths, monotone = self._slider(face, before, after, offset, reading, plan.strengths)
+        strengths, monotone = self._slider(face, before, after, aimed.offset, reading, plan.strengths)
         optimised, optimised_seconds = self._optimised(face, before, reading, plan)
         names = self.instruments.judge.attributes
         region = edited_region((name for name, _ in sentence.targets), len(picture))

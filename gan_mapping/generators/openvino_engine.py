@@ -65,8 +65,8 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         x = op.add(x, constant(weights[f"{name}.bias"][order].reshape(1, -1, 1, 1)))
         noise = weights[f"{name}.noise"]
         if np.abs(noise).max() > 0:
-            # Between two sums of constants OpenVINO would make one of them, as large as the layer's picture: 400 MB
-            # in all. The clamp, which does nothing, keeps the layer's bias and its noise apart.
+            # Of two constants in a row OpenVINO would make one, as large as the layer's picture; the process would
+            # take 400 MB more. The clamp, which changes no number, keeps the layer's bias and its noise apart.
             x = op.add(op.clamp(x, -FAR, FAR), constant(noise[None, None]))
         return _leaky(x)
 

@@ -140,7 +140,7 @@ class SuperResolver:
         before = see(self.moved(fit, pixels, None).image, fit.ws)
         mappers = self.mappers
         aimed = aimed_offset(mappers.offset, fit.ws, intents, before, look, AIM, excludes=mappers.excludes)
-        return strength * aimed.offset
+        return aimed.at(strength)
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
         """The answer from a fit to these pixels, moved by the offset of words."""

@@ -19,6 +19,7 @@ from vl_backbone.pretraining.maps import MapSample
 
 BATCH = 8
 PARTS = ("high", "middle", "low")
+MARK = "made-{}.txt"  # written last; holds a digest of what a shard was made from
 # Rows [start, stop) -> hr uint8 [n, 3, H, W] and lr [n, N, 3, h, w] in 0..255; N is 1 for still pictures.
 ReadFrames = Callable[[int, int], tuple[Tensor, Tensor]]
 
@@ -43,7 +44,8 @@ def map_shards(frames: Frames, model: HDVILA, folder: Path) -> Iterator[int]:
     trunks = fingerprint(*model.cnn.state_dict().values(), *model.cnn_low.state_dict().values())
     for shard, start in enumerate(range(0, frames.count, SHARD)):
         stop = min(start + SHARD, frames.count)
-        digest, mark = digest_of([trunks, frames.made_from(start, stop)]), folder / f"made-{shard:03d}.txt"
+        mark = folder / MARK.format(f"{shard:03d}")
+        digest = digest_of([trunks, start, stop, frames.made_from(start, stop)])
         if not mark.exists() or mark.read_text() != digest:
             mark.unlink(missing_ok=True)
             rows: dict[str, list[np.ndarray]] = {}
@@ -88,6 +90,11 @@ class StoredMaps(Dataset[MapSample]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def made_from(self) -> list[str]:
+        """What the folder's shards were made from, as digests."""
+        return [mark.read_text() for mark in sorted(self.folder.glob(MARK.format("*")))]
 
     def __getitem__(self, index: int) -> MapSample:
         shard, row = divmod(self.rows[index], SHARD)

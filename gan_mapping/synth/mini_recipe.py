@@ -107,24 +107,26 @@ def pretrain_mini(
 
     run = MapContrastive(model, ("both", "hr"), recipe.frozen_text_layers)
     plain = MapCollator(tokenizer)
-    _fit(recipe, "stills", run, stills, plain, recipe.still_steps, recipe.still_batch, work, say, figures)
+    seen = stills.made_from
+    _fit(recipe, "stills", run, stills, plain, recipe.still_steps, recipe.still_batch, seen, work, say, figures)
     moving = clip_maps(clips, read_manifest(clips_folder / MANIFEST), model, work, say)
     figures["clips"] = len(moving)
+    seen = [*seen, *moving.made_from]
     # The stills among the clips keep what was learned of faces from being learned away.
     mixed: ConcatDataset[MapSample] = ConcatDataset([moving, Subset(stills, range(min(len(stills), len(moving))))])
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
     both_ways = MapCollator(tokenizer, backwards=True)
-    _fit(recipe, "clips", run, mixed, both_ways, recipe.clip_steps, recipe.clip_batch, work, say, figures)
+    _fit(recipe, "clips", run, mixed, both_ways, recipe.clip_steps, recipe.clip_batch, seen, work, say, figures)
     run = MapContrastive(model, ("both", "hr", "lr"), recipe.frozen_text_layers)
     negating = MapCollator(tokenizer, backwards=True, opposites=True)
     size = recipe.opposite_batch
-    _fit(recipe, "opposites", run, mixed, negating, recipe.opposite_steps, size, work, say, figures)
+    _fit(recipe, "opposites", run, mixed, negating, recipe.opposite_steps, size, seen, work, say, figures)
 
     joint = initialise_mini(*bases, stage=2)
     joint.load_state_dict({**joint.state_dict(), **model.state_dict()})
     words = MapMaskedWords(joint, "both")
     masked = MapCollator(tokenizer, MaskingConfig())
-    _fit(recipe, "words", words, mixed, masked, recipe.word_steps, recipe.word_batch, work, say, figures)
+    _fit(recipe, "words", words, mixed, masked, recipe.word_steps, recipe.word_batch, seen, work, say, figures)
     return joint.eval(), figures
 
 
@@ -136,6 +138,7 @@ def _fit(
     collate: MapCollator,
     steps: int,
     batch: int,
+    seen: Sequence[str],
     work: Path,
     say: Say,
     figures: dict[str, Any],
@@ -156,7 +159,7 @@ def _fit(
             say(f"{name}: step {progress.step} of {progress.total}: {shown}")
 
     # A run goes on from its state unless something changed that it, or one before it, depends on.
-    settings = repr({key: value for key, value in asdict(recipe).items() if key not in _LATER[name]})
+    settings = repr([{key: value for key, value in asdict(recipe).items() if key not in _LATER[name]}, seen])
     fit(objective, source, collate, FitConfig(run, optimizer), work / name, settings=settings, report=report)
     figures[name] = {key: round(value, 4) for key, value in last.items()}
 
@@ -180,7 +183,8 @@ def still_maps(recipe: MiniRecipe, generator: Generator, model: HDVILA, work: Pa
         return hr, still_neighbours(hr, frames=1)
 
     def made_from(first: int, last: int) -> object:
-        return [[path.name for path in drawn[first // SHARD : -(-last // SHARD)]], recipe.clean_faces, recipe.seed]
+        clean = min(max(recipe.clean_faces, first), last)
+        return [[path.name for path in drawn[first // SHARD : -(-last // SHARD)]], clean, recipe.seed]
 
     for shard in map_shards(Frames(len(faces), read, made_from), model, work / "stills"):
         say(f"seen: stills {shard:03d}")

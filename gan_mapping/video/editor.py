@@ -135,8 +135,8 @@ class ClipEditor:
         moving = strength != 0 and bool(intents.any())
         edits = {}
         for number, anchor in anchors.items():
-            wished = self.editor.aim(anchor.ws, intents)[0] if moving else torch.zeros_like(anchor.ws)
-            edits[number] = FaceEdit(anchor, strength * wished, named)
+            offset = self.editor.aim(anchor.ws, intents)[0].at(strength) if moving else torch.zeros_like(anchor.ws)
+            edits[number] = FaceEdit(anchor, offset, named)
         return edits
 
     def render(

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from aimed_faces import NUM_WS, W_DIM, Face, three_axes
 from torch import Tensor
 
 from gan_mapping.aiming import AimConfig, Sight, aimed_offset
 from gan_mapping.mappers import OffsetMapper
 from vl_backbone.errors import UsageError
 
-NUM_WS, W_DIM = 3, 4
-
 
 @pytest.fixture
 def mapper() -> OffsetMapper:
-    """Attribute a moves axis a by 1; the third one is relative (older)."""
-    mapper = OffsetMapper(3, NUM_WS, W_DIM)
-    for a in range(3):
-        mapper.directions[a, :, a] = 1.0
-    mapper.relative[2] = 1.0
-    return mapper
-
-
-class Face:
-    """Scores move by `answers` per unit of step; looks are counted."""
-
-    def __init__(self, start: tuple[float, ...], answers: tuple[float, ...]) -> None:
-        self.before = torch.tensor(start)
-        self.answers = torch.tensor(answers)
-        self.looks = 0
-        self.breaks_at = 100.0
-
-    def __call__(self, offset: Tensor) -> Sight:
-        """The latent is misread by 1, and by more where the picture falls apart."""
-        self.looks += 1
-        apart = 10.0 * float(bool((offset.abs() > self.breaks_at).any()))
-        return Sight(self.after(offset), torch.tensor(1.0 + apart))
-
-    def after(self, offset: Tensor) -> Tensor:
-        return self.before + self.answers * offset[0, 0, :3]
+    return three_axes()
 
 
 def aim(mapper: OffsetMapper, face: Face, wishes: tuple[float, ...], config: AimConfig | None = None) -> Tensor:
@@ -146,60 +121,6 @@ def test_who_went_past_the_goal_comes_back(mapper: OffsetMapper) -> None:
     """Glasses that a longer step turns into sunglasses."""
     face = Sudden(0.5, until=0.9)
     assert 0.5 <= float(aim(mapper, face, (1.0, 0.0, 0.0))[0, 0, 0]) < 0.9
-
-
-class Lenses(Face):
-    """Clear glasses appear half-way; far out, or while nothing is done about them, they are dark ones."""
-
-    def __init__(self, dark_from: float, dark_before: float = 0.0) -> None:
-        super().__init__((0.0, dark_before, 0.5), (1.0, 1.0, 1.0))
-        self.dark_from = dark_from
-        self.shown: list[list[float]] = []
-
-    def after(self, offset: Tensor) -> Tensor:
-        clear, dark = offset[0, 0, :2].tolist()
-        self.shown.append([clear, dark])
-        toned = 1.2 * float(clear > self.dark_from) + float(self.before[1]) + dark
-        return torch.tensor([float(clear >= 0.5) * (0.2 if toned > 0.6 else 1.0), toned, 0.5])
-
-
-EXCLUDES = torch.zeros(3, 3, dtype=torch.bool)
-EXCLUDES[0, 1] = True
-
-
-def put_on(mapper: OffsetMapper, face: Lenses, wishes: tuple[float, ...], excludes: Tensor | None = EXCLUDES) -> Tensor:
-    """What the face shows at the end."""
-    before = Sight(face.before, torch.tensor(1.0))
-    ws = torch.zeros(1, NUM_WS, W_DIM)
-    return face.after(aimed_offset(mapper, ws, torch.tensor([wishes]), before, face, excludes=excludes).offset)
-
-
-def test_glasses_that_turn_dark_are_taken_back(mapper: OffsetMapper) -> None:
-    # A longer step from the first look on would only make them darker.
-    shown = put_on(mapper, Lenses(0.9), (1.0, 0.0, 0.0))
-    assert shown[0] == 1.0 and shown[1] < 0.4
-    assert put_on(mapper, Lenses(0.9), (1.0, 0.0, 0.0), excludes=None)[1] > 1.0
-
-
-def test_who_has_dark_glasses_gets_clear_ones(mapper: OffsetMapper) -> None:
-    shown = put_on(mapper, Lenses(5.0, dark_before=1.0), (1.0, 0.0, 0.0))
-    assert shown[0] == 1.0 and shown[1] < AimConfig().ceiling + AimConfig().close
-
-
-def test_dark_glasses_go_with_the_clear_ones(mapper: OffsetMapper) -> None:
-    face = Lenses(5.0, dark_before=1.0)
-    assert put_on(mapper, face, (-1.0, 0.0, 0.0))[1] < AimConfig().ceiling + AimConfig().close
-
-
-def test_who_asks_for_both_gets_both(mapper: OffsetMapper) -> None:
-    assert put_on(mapper, Lenses(5.0), (1.0, 1.0, 0.0))[1] > 0.8
-
-
-def test_what_does_not_show_is_let_alone(mapper: OffsetMapper) -> None:
-    faces = Lenses(5.0), Lenses(5.0)
-    put_on(mapper, faces[0], (1.0, 0.0, 0.0))
-    put_on(mapper, faces[1], (1.0, 0.0, 0.0), excludes=None)
-    assert faces[0].shown == faces[1].shown
 
 
 def test_relative_wishes_are_steps_from_where_the_face_is(mapper: OffsetMapper) -> None:

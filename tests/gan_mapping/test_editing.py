@@ -83,7 +83,7 @@ def test_sentences_move_the_picture_towards_the_wish(editor: FaceEditor) -> None
     judge = load_judge(JUDGE_FILE, editor.identity)
     ws = editor.sample(1601)
     for text, name in (("wearing glasses", "glasses"), ("a big smile", "smile"), ("blond hair", "blond_hair")):
-        offset, _ = editor.aim(ws, editor.read(text))
+        offset = editor.aim(ws, editor.read(text))[0].offset
         column = judge.attributes.index(name)
         pictures = [to_uint8(editor.generator.render(ws + s * offset))[0] for s in (0.0, 0.5, 1.0)]
         readings = judge.logits(to_batch(pictures, None, editor.device))[:, column].tolist()

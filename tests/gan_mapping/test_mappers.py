@@ -50,6 +50,12 @@ def test_a_file_without_reader_and_correction_is_read(tmp_path: Path) -> None:
     assert again.reader is None and again.correction is None and again.identity == ""
 
 
+def test_who_speaks_of_glasses_excludes_dark_ones_and_nothing_else() -> None:
+    names = ("smile", "sunglasses", "glasses")
+    excludes = replace(random_mappers(), attributes=names).excludes
+    assert excludes.nonzero().tolist() == [[names.index("glasses"), names.index("sunglasses")]]
+
+
 def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="missing"):
         load_mappers(tmp_path / "none.safetensors")

@@ -74,7 +74,7 @@ def test_parity_with_a_different_w_per_layer(generator: Generator) -> None:
 
 @pytest.mark.slow
 def test_the_compiled_graph_holds_no_more_than_its_weights(generator: MobileStyleGANGenerator) -> None:
-    """OpenVINO once made one constant of each layer's bias and noise, as large as its picture: 400 MB in all."""
+    """OpenVINO once made one constant of each layer's bias and noise, as large as its picture."""
     request = request_for(build_model(generator.network.synthesis))
     nodes = request.get_compiled_model().get_runtime_model().get_ordered_ops()
     held = sum(int(np.prod(node.output(0).shape)) for node in nodes if node.get_rt_info()["layerType"].value == "Const")

@@ -38,7 +38,8 @@ def wish(axis: int, degree: float = 1.0) -> torch.Tensor:
 def test_the_picture_is_the_render_of_the_offset(looking: FaceEditor) -> None:
     ws = looking.sample(3)
     for intents in (wish(SMILE), wish(SMILE, -1.0), wish(AGE), 0 * wish(AGE)):
-        offset, picture = looking.aim(ws, intents)
+        aimed, picture = looking.aim(ws, intents)
+        offset = aimed.offset
         assert np.array_equal(picture, to_uint8(looking.generator.render(ws + offset))[0])
         assert bool(offset.any()) == bool(intents.any()) or intents[0, SMILE] < 0
 

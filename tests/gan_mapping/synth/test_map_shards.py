@@ -37,18 +37,24 @@ def model() -> HDVILA:
     return build_hdvila(mini_config(), stage=1).eval()
 
 
+def maps_in(folder: Path) -> StoredMaps:
+    return StoredMaps(folder, [0, 1], [Wording(["a face"])] * 2)
+
+
 def stored(folder: Path) -> np.ndarray:
-    return np.array(StoredMaps(folder, [0, 1], [Wording(["a face"])] * 2)[1].high)
+    return np.array(maps_in(folder)[1].high)
 
 
 def test_maps_are_made_once_and_anew_for_other_pictures(model: HDVILA, tmp_path: Path) -> None:
     one, other = Pictures(1), Pictures(2)
     assert list(map_shards(one.frames(), model, tmp_path)) == [0]
-    first, reads = stored(tmp_path), one.reads
+    first, reads, made_from = stored(tmp_path), one.reads, maps_in(tmp_path).made_from
     list(map_shards(one.frames(), model, tmp_path))
     assert one.reads == reads and np.array_equal(stored(tmp_path), first)
+    assert maps_in(tmp_path).made_from == made_from and len(made_from) == 1
     list(map_shards(other.frames(), model, tmp_path))
     assert other.reads == reads and not np.array_equal(stored(tmp_path), first)
+    assert maps_in(tmp_path).made_from != made_from
 
 
 def test_other_trunks_see_other_maps(model: HDVILA, tmp_path: Path) -> None:
