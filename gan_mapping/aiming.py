@@ -210,8 +210,8 @@ class StepSearch:
         """Steps to try after steps of `size` [n] have `gained` [n] so much and `left` [n] so much to their goals."""
         config = self._config
         there = left < config.close
-        # Glasses that turned dark are there no longer, but not for lack of a longer step. (Next time, with the dark ones
-        # taken off as well, they may need one.)
+        # Glasses that turned dark are there no longer, but not for lack of a longer step. (With the dark ones taken
+        # off as well, next time, they may need one.)
         spoilt = (self._spoils & ~there).any(dim=1)
         reached = there & ~spoilt
         longer = ~reached & ~spoilt & (size > self._short)
