@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fdvd.alignment import FaceFrame
+from gan_mapping.aiming import Aimed
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.images import to_uint8
 from gan_mapping.results import GeneratedFace
@@ -117,9 +118,9 @@ class FakeEditor:
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 4) if "weather" in text else torch.tensor([[0.5, 0.0, 0.0, 0.0]])
 
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
         offset = self.mappers.offset(ws, intents)
-        return offset, to_uint8(self.generator.render(ws + offset))[0]
+        return Aimed(offset, torch.zeros_like(offset), -1), to_uint8(self.generator.render(ws + offset))[0]
 
     def describe_identity(self, crops: list[np.ndarray]) -> Tensor:
         return torch.tensor([[float(crop.mean()) / 255] for crop in crops])

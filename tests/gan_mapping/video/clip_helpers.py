@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fdvd.detection import DetectedFace
+from gan_mapping.aiming import Aimed
 from gan_mapping.images import to_uint8
 from gan_mapping.video.plan import Sighting
 
@@ -43,9 +44,9 @@ class FlatEditor:
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.3)
 
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
         offset = intents[:, :, None].expand_as(ws).clone()
-        return offset, to_uint8(self._render(ws + offset))[0]
+        return Aimed(offset, torch.zeros_like(offset), -1), to_uint8(self._render(ws + offset))[0]
 
     def _render(self, ws: Tensor) -> Tensor:
         self.renders += len(ws)
