@@ -67,7 +67,10 @@ ATTRIBUTES: tuple[str, ...] = tuple(DESCRIPTIONS)
 """Canonical order of the intent axes."""
 
 EXCLUDED: dict[str, tuple[str, ...]] = {"glasses": ("sunglasses",)}
-"""Who speaks of the first, wishing for it or it away, does not want the others, and need not say so."""
+"""Who speaks of the first, wishing for it or it away, does not want the others, and need not say so.
+
+Not all that no face can have at once (`fdvd.instructions.lexicon.CONFLICTS`): aiming acts on this.
+"""
 
 HELD_OUT_SEEDS = range(1600, 2000)
 """Faces never used for fitting: metrics are taken on these seeds."""

@@ -10,8 +10,8 @@ import typer
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
-from apps.cli.rows import empty_row
-from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
+from apps.cli.rows import empty_row, outcome
+from vl_backbone.errors import VilaFaceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,17 +70,10 @@ def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json
     for seed in seeds:
         row = empty_row("generate", None, empty["text"], 1.0, seed, empty["preset"])
         row |= {"weights": dict(editor.weights), "intents": intents, "warnings": warnings}
-        try:
+        with outcome(row, debug):
             picture = _make_face(editor, row, out)
             if len(pictures) < SHEET_FACES:
                 pictures.append((picture, seed))
-            row["status"] = "ok"
-        except (WeightsError, UsageError):
-            raise
-        except VilaFaceError as error:
-            row["error"] = str(error)
-        except Exception as error:  # noqa: BLE001
-            row["error"] = common.internal_error(error, debug)
         failed += row["status"] != "ok"
         common.write_text(out / f"generated-{seed}.json", common.to_json(row, indent=2) + "\n")
         _finish(row, as_json)

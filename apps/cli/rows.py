@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from apps.cli import common
 from apps.cli.common import Row
+from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
 
 if TYPE_CHECKING:
     from fdvd.alignment import FaceFrame
@@ -32,6 +35,20 @@ def empty_row(task: str, source: str | None, text: str, strength: float, seed: i
         "weights": {},
         "warnings": [],
     }
+
+
+@contextmanager
+def outcome(row: Row, debug: bool = False) -> Iterator[None]:
+    """The work on one item, whose failure ends up in its row; missing weights and wrong usage end the command."""
+    try:
+        yield
+        row["status"] = "ok"
+    except (WeightsError, UsageError):
+        raise
+    except VilaFaceError as error:
+        row["error"] = str(error)
+    except Exception as error:  # noqa: BLE001
+        row["error"] = common.internal_error(error, debug)
 
 
 def describe_frame(frame: FaceFrame) -> dict[str, Any]:

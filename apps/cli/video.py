@@ -10,8 +10,7 @@ from rich.progress import Progress, TaskID
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, JsonOption, PresetOption, Row
-from apps.cli.rows import empty_row
-from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
+from apps.cli.rows import empty_row, outcome
 
 if TYPE_CHECKING:
     from apps.clip.job import ClipResult, ClipSettings, Report
@@ -61,16 +60,11 @@ def video(
         row = {**empty_row("video", str(clip), text, strength, seed, preset), "refine": refine, "shots": []}
         settings = ClipSettings(text, strength, face, refine, preview, resume)
         try:
-            _edit(clip, out, settings, row, device)
-        except (UsageError, WeightsError):
-            raise
-        except VilaFaceError as error:
-            row["error"] = str(error)
+            with outcome(row, debug):
+                _edit(clip, out, settings, row, device)
         except KeyboardInterrupt:
             common.say(f"What is done so far is kept beside {out}; the same command goes on from there.")
             raise
-        except Exception as error:  # noqa: BLE001
-            row["error"] = common.internal_error(error, debug)
         _finish(row, out, as_json)
 
 
@@ -86,7 +80,6 @@ def _edit(clip: Path, out: Path, settings: ClipSettings, row: Row, device: str) 
         result = edit_clip(editor, clip, out, settings, _reporter(bar))
     row |= describe(result)
     row["outputs"] = {**row["outputs"], "edited": str(out), "video": str(out)}
-    row["status"] = "ok"
 
 
 def describe(result: ClipResult) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from apps.cli import common
 from apps.cli.common import Row
-from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+from apps.cli.rows import outcome
+from vl_backbone.errors import InputError, VilaFaceError
 
 if TYPE_CHECKING:
     from gan_mapping.editing import FaceEditor
@@ -57,15 +58,8 @@ class Worker(ABC, Generic[SettingsT]):
     def run(self, source: Path, name: str, debug: bool = False) -> Row:
         """Does one file and writes its JSON; every failure but missing weights and wrong usage ends up in the row."""
         row = self.new_row(source)
-        try:
+        with outcome(row, debug):
             self.work(source, name, row)
-            row["status"] = "ok"
-        except (WeightsError, UsageError):
-            raise
-        except VilaFaceError as error:
-            row["error"] = str(error)
-        except Exception as error:  # noqa: BLE001
-            row["error"] = common.internal_error(error, debug)
         try:
             common.write_text(self.target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
         except VilaFaceError as error:
