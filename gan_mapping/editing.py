@@ -135,7 +135,8 @@ class FaceEditor:
         for s in range(seed, seed + n):
             ws = self.sample(s, truncation_psi)
             aimed, picture = self.aim(ws, intents)
-            faces.append(GeneratedFace(picture, (ws + aimed.offset)[0], s))
+            moved = ws + aimed.offset
+            faces.append(GeneratedFace(self.draw(moved) if picture is None else picture, moved[0], s))
         return faces
 
     @torch.no_grad()
@@ -168,6 +169,11 @@ class FaceEditor:
         return self.mappers.read(features.states(), features.attention_mask)
 
     @torch.no_grad()
+    def draw(self, ws: Tensor) -> np.ndarray:
+        """The face of a latent [1, num_ws, w_dim], uint8 [R, R, 3]."""
+        return to_uint8(self.generator.render(ws))[0]
+
+    @torch.no_grad()
     def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
         return self.mappers.vision(self._features(crops), self.generator.num_ws)
@@ -177,31 +183,28 @@ class FaceEditor:
         return self.backbone.encode_video(frames[:, None]).still()
 
     @torch.no_grad()
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray | None]:
         """What the intents [1, A] do to the face ws [1, num_ws, w_dim] at strength 1.
 
-        -> the offset, and uint8 [R, R, 3], the render of ws + offset. The edit is tried out and its
+        -> the offset, and uint8 [R, R, 3], the render of ws + offset, if one was made. The edit is tried out and its
         steps mended by what is seen (`aimed_offset`), where the mappers can look. drawn: such a render of ws itself,
         when it is there already.
         """
         mappers = self.mappers
         pictures: list[np.ndarray] = []
 
-        def draw(ws: Tensor) -> np.ndarray:
-            return to_uint8(self.generator.render(ws))[0]
-
         def look(offset: Tensor) -> Sight:
-            pictures.append(draw(ws + offset))
+            pictures.append(self._draft(ws + offset))
             return self.see(pictures[-1], ws + offset)
 
         if mappers.reader is None or not bool((intents * (1 - mappers.offset.relative)).any()):
             offset = mappers.offset(ws, intents)
-            return Aimed(offset, torch.zeros_like(offset), -1), draw(ws + offset)
-        before = self.see(draw(ws) if drawn is None else drawn, ws)
+            return Aimed(offset, torch.zeros_like(offset), -1), None
+        before = self.see(self._draft(ws) if drawn is None else drawn, ws)
         aimed = aimed_offset(
             mappers.offset, ws, intents, before, look, usual=mappers.vision_error, excludes=mappers.excludes
         )
-        return aimed, pictures[aimed.look]
+        return aimed, pictures[aimed.look] if self.generator.exact_drafts else None
 
     @torch.no_grad()
     def see(self, picture: np.ndarray, ws: Tensor) -> Sight:
@@ -230,12 +233,15 @@ class FaceEditor:
         mappers = self.mappers
 
         def look(ws: Tensor) -> Seen:
-            return self.recognise(to_uint8(self.generator.render(ws))[0])
+            return self.recognise(self._draft(ws))
 
         with timer.stage("encode"):
             ws = read_latent(self.recognise(crop), look, mappers.vision, mappers.correction, self.generator.num_ws)
         with timer.stage("refine"):
             return self.refiner.refine(ws, crop, steps, progress) if steps else ws
+
+    def _draft(self, ws: Tensor) -> np.ndarray:
+        return to_uint8(self.generator.draft(ws))[0]
 
     @torch.no_grad()
     def describe_identity(self, crops: Sequence[np.ndarray]) -> Tensor:

@@ -13,7 +13,6 @@ from torch import Tensor
 from fdvd.alignment import FaceFrame
 from fdvd.pasting import paste
 from gan_mapping.aiming import Aimed
-from gan_mapping.images import to_uint8
 from gan_mapping.regions import paste_region
 from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.results import EditedFace, EditResult, StageTimer
@@ -77,12 +76,12 @@ class EditSession:
             report = _shifted(progress, done, len(frames))
             ws = editor.invert(crop, steps, timer, report)
             with timer.stage("render"):
-                reconstruction = to_uint8(editor.generator.render(ws))[0]
+                reconstruction = editor.draw(ws)
             with timer.stage("identity"):
                 persons = editor.describe_identity([crop, reconstruction])
             self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction, persons))
         self.timings_s = timer.seconds
-        self._aimed: dict[int, tuple[Tensor, Aimed, np.ndarray]] = {}
+        self._aimed: dict[int, tuple[Tensor, Aimed, np.ndarray | None]] = {}
 
     def apply(self, text: str, strength: float = 1.0, shifts: Mapping[str, float] | None = None) -> EditResult:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError.
@@ -105,9 +104,9 @@ class EditSession:
                 aimed, edited = self._aim(face, intents * float(strength != 0))
             offset = aimed.at(strength) + moves
             ws_edited = face.ws + offset
-            if bool((offset != aimed.offset).any()):
+            if edited is None or bool((offset != aimed.offset).any()):
                 with timer.stage("render"):
-                    edited = to_uint8(editor.generator.render(ws_edited))[0]
+                    edited = editor.draw(ws_edited)
             with timer.stage("paste"):
                 region = paste_region(named.keys() | shifted, face.frame.size)
                 # What an earlier face's edit reached into is cut out anew.
@@ -129,9 +128,9 @@ class EditSession:
         editor, face = self.editor, self.faces[0]
         intents, moves = self._wish(text, shifts)
         ws, aimed = face.ws, self._aim(face, intents)[0]
-        return [to_uint8(editor.generator.render(ws + aimed.at(strength) + moves))[0] for strength in strengths]
+        return [editor.draw(ws + aimed.at(strength) + moves) for strength in strengths]
 
-    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[Aimed, np.ndarray]:
+    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[Aimed, np.ndarray | None]:
         """`FaceEditor.aim` for that face; the last answer is kept, so that a slider does not aim anew each time."""
         if not bool(intents.any()):
             nothing = torch.zeros_like(face.ws)

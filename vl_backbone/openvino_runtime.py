@@ -21,7 +21,7 @@ from openvino import opset13 as op  # noqa: E402
 
 Node = Any  # OpenVINO's Python nodes are untyped
 
-__all__ = ["Node", "constant", "op", "ov", "request_for"]
+__all__ = ["Node", "constant", "has_bf16", "op", "ov", "request_for"]
 
 
 def constant(values: np.ndarray | Tensor) -> Node:
@@ -30,9 +30,17 @@ def constant(values: np.ndarray | Tensor) -> Node:
     return op.constant(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def request_for(model: ov.Model, threads: int | None = None) -> ov.InferRequest:
-    """The graph, ready to run on the CPU in float32, one call at a time. threads: None leaves that to OpenVINO."""
-    config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+def has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 by itself; graphs take half the time in it."""
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def request_for(model: ov.Model, threads: int | None = None, precision: str = "f32") -> ov.InferRequest:
+    """The graph, ready to run on the CPU, one call at a time; what goes in and comes out is float32.
+
+    threads: None leaves that to OpenVINO. precision: what it calculates in, "f32" or (see `has_bf16`) "bf16".
+    """
+    config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads
     return ov.Core().compile_model(model, "CPU", config).create_infer_request()

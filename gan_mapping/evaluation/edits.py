@@ -19,7 +19,6 @@ from gan_mapping.evaluation.measures import mean, outside_pixels_changed, percep
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import Json, number
 from gan_mapping.evaluation.sentences import EditSentence
-from gan_mapping.images import to_uint8
 from gan_mapping.mappers import OffsetMapper
 from gan_mapping.regions import edited_region, paste_region
 
@@ -169,6 +168,8 @@ class EditMeasurer:
         start = time.perf_counter()
         intents = self.editor.read(sentence.text)
         aimed, picture = self.editor.aim(face.ws, intents, face.reconstruction)
+        if picture is None:
+            picture = self.editor.draw(face.ws + aimed.offset)
         seconds = time.perf_counter() - start
         after = self.instruments.look(picture)
         held = reading.margins(before) > 0
@@ -210,7 +211,7 @@ class EditMeasurer:
         missing = reading.margins(before) <= 0
         if not strengths or not bool(missing.any()):
             return (), math.nan
-        between = [self.instruments.look(self._draw(face.ws + k * offset)) for k in strengths]
+        between = [self.instruments.look(self.editor.draw(face.ws + k * offset)) for k in strengths]
         line = torch.stack([reading.margins(look)[missing] for look in (before, *between, after)])
         attempts = [reading.attempt(k, before, look) for k, look in zip(strengths, between, strict=True)]
         return tuple(attempts), mean([spearman(line[:, t]) for t in range(line.shape[1])])
@@ -225,7 +226,7 @@ class EditMeasurer:
         for name, sign in reading.sentence.targets:
             intents[0, self.editor.mappers.attributes.index(name)] = float(sign)
         offset = self.boundary(face.ws, intents)
-        looks = [self.instruments.look(self._draw(face.ws + k * offset)) for k in steps]
+        looks = [self.instruments.look(self.editor.draw(face.ws + k * offset)) for k in steps]
         return tuple(reading.attempt(k, before, look) for k, look in zip(steps, looks, strict=True))
 
     def _optimised(
@@ -237,7 +238,7 @@ class EditMeasurer:
         start = time.perf_counter()
         for step, ws in self.optimiser.run(face.ws, reading.sentence.text, plan.optimisation):
             seconds += time.perf_counter() - start
-            attempts.append(reading.attempt(step, before, self.instruments.look(self._draw(ws))))
+            attempts.append(reading.attempt(step, before, self.instruments.look(self.editor.draw(ws))))
             start = time.perf_counter()
         return tuple(attempts), seconds
 
@@ -259,10 +260,6 @@ class EditMeasurer:
         pasted_who = self.instruments.who(face.frame.crop(pasted))
         changed = outside_pixels_changed(face.photo, pasted, inside)
         return float((who - after.who).norm()), float((who - pasted_who).norm()), changed
-
-    def _draw(self, ws: Tensor) -> np.ndarray:
-        """ws [1, num_ws, w_dim] -> uint8 [R, R, 3]."""
-        return to_uint8(self.editor.generator.render(ws))[0]
 
 
 def distance(a: Look, b: Look) -> float:

@@ -14,7 +14,6 @@ from fdvd.alignment import FaceFrame
 from fdvd.attributes import HELD_OUT_SEEDS, load_labels
 from fdvd.images import load_photo
 from gan_mapping.editing import FaceEditor
-from gan_mapping.images import to_uint8
 from vl_backbone.assets.files import sha256_of
 from vl_backbone.errors import UsageError
 
@@ -143,6 +142,6 @@ def start_face(editor: FaceEditor, source: FaceSource, refine: int = 0) -> Start
         assert source.seed is not None
         drawn = editor.sample(source.seed, TRUNCATION)
         truth = drawn[0, 0]
-        crop = to_uint8(editor.generator.render(drawn))[0]
+        crop = editor.draw(drawn)
     ws = editor.invert(crop, refine)
-    return StartedFace(source, crop, ws, to_uint8(editor.generator.render(ws))[0], truth, photo, frame)
+    return StartedFace(source, crop, ws, editor.draw(ws), truth, photo, frame)

@@ -20,7 +20,6 @@ from gan_mapping.evaluation.measures import mean, perceptual_where, psnr
 from gan_mapping.evaluation.methods import Method, load_methods
 from gan_mapping.evaluation.records import FaceRecords, Json, fingerprint, number
 from gan_mapping.evaluation.sheet import SHEET_FACES, draw_sheet, save_jpeg, save_strip
-from gan_mapping.images import to_uint8
 from gan_mapping.training.vision import offset_cosine
 from vl_backbone.errors import InputError, UsageError
 
@@ -132,7 +131,7 @@ def measure_ways(
         if way != LINEAR:
             with _loss_without_identity(editor, way == INDEPENDENT):
                 ws = editor.refiner.refine(face.ws, face.crop, steps)
-            picture = to_uint8(editor.generator.render(ws))[0]
+            picture = editor.draw(ws)
         after = instruments.look(picture)
         everywhere = torch.ones(len(picture), len(picture), dtype=torch.bool)
         found.append(

@@ -42,7 +42,8 @@ def run_sheet(
                 continue
             small = [thumbnail(face.crop), thumbnail(face.reconstruction)]
             for text in texts:
-                small.append(thumbnail(editor.aim(face.ws, editor.read(text), face.reconstruction)[1]))
+                aimed, picture = editor.aim(face.ws, editor.read(text), face.reconstruction)
+                small.append(thumbnail(editor.draw(face.ws + aimed.offset) if picture is None else picture))
             save_strip(records.picture(source.name), np.concatenate(small))
             records.write(source.name, key, {"face": source.name})
         strips.append(records.picture(source.name))

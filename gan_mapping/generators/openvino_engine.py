@@ -102,8 +102,9 @@ def build_model(synthesis: Synthesis) -> ov.Model:
 class OpenVINOSynthesis:
     """A compiled `Synthesis` on the CPU; one picture at a time, so memory does not grow with the batch."""
 
-    def __init__(self, synthesis: Synthesis, threads: int | None = None) -> None:
-        self._request = request_for(build_model(synthesis), threads)
+    def __init__(self, synthesis: Synthesis, threads: int | None = None, precision: str = "f32") -> None:
+        """threads, precision: as in `request_for`."""
+        self._request = request_for(build_model(synthesis), threads, precision)
 
     def __call__(self, ws: Tensor) -> Tensor:
         """ws: [B, 23, 512] -> [B, 3, 1024, 1024] float32 RGB in about [-1, 1], on the CPU."""

@@ -15,6 +15,7 @@ class Generator(Protocol):
     z_dim, w_dim, num_ws, resolution: sizes; a w+ latent is [B, num_ws, w_dim].
     w_mean: [w_dim] mean of the mapping network's output.
     weights: sha256 of every weight file in use, by name.
+    exact_drafts: whether `draft` gives what `render` gives.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Generator(Protocol):
     resolution: int
     w_mean: Tensor
     weights: dict[str, str]
+    exact_drafts: bool
 
     def mapping(
         self,
@@ -41,4 +43,8 @@ class Generator(Protocol):
 
     def render(self, ws: Tensor) -> Tensor:
         """Like `synthesis`, without gradients, by the fastest engine on this machine."""
+        ...
+
+    def draft(self, ws: Tensor) -> Tensor:
+        """Like `render`, but for looking at only: where that is faster, a pixel may be off by some grey levels."""
         ...

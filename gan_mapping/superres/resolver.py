@@ -7,6 +7,7 @@ offset of the editor's mappers is added to the fitted latent, and mended by what
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -100,6 +101,7 @@ class SuperResolver:
         self.mappers = mappers
         self.config = config or ResolverConfig()
         self.see = see
+        self._draw = generator.render
         self._preview = preview_of(generator, pixel_mapper.preview)
 
     def resolve(self, pixels: Tensor, intents: Tensor, strength: float = 1.0, noise: Tensor | None = None) -> Resolved:
@@ -133,8 +135,11 @@ class SuperResolver:
         if see is None:
             return strength * self.mappers.offset(fit.ws, intents)
 
+        drafting = copy.copy(self)
+        drafting._draw = self.generator.draft
+
         def look(offset: Tensor) -> Sight:
-            answer = self.moved(fit, pixels, offset)
+            answer = drafting.moved(fit, pixels, offset)
             return see(answer.image, answer.ws)
 
         before = see(self.moved(fit, pixels, None).image, fit.ws)
@@ -188,7 +193,7 @@ class SuperResolver:
 
     def render(self, ws: Tensor, pixels: Tensor) -> Fit:
         """ws [1, num_ws, w_dim] drawn and compared with the pixels."""
-        image = render_to_pixels(self.generator.render(ws)).to(pixels.device)
+        image = render_to_pixels(self._draw(ws)).to(pixels.device)
         return Fit(ws, image, consistency(image, pixels))
 
     def _step(self, now: Fit, start: Tensor, pixels: Tensor) -> Tensor:

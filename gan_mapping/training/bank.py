@@ -63,7 +63,7 @@ def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterat
         if not path.exists():
             pictures = np.empty((len(rows), STORED_SIZE, STORED_SIZE, 3), np.uint8)
             for i, w in enumerate(rows):
-                image = generator.render(w.expand(1, generator.num_ws, -1))
+                image = generator.draft(w.expand(1, generator.num_ws, -1))
                 small = F.interpolate(image, size=STORED_SIZE, mode="area")[0]
                 scaled = (small.clamp(-1, 1) + 1) * 127.5
                 pictures[i] = scaled.round().byte().permute(1, 2, 0).cpu().numpy()

@@ -100,7 +100,7 @@ def usual_distance(
     """Mean distance of the face vectors of pictures, uint8 [S, S, 3], and of what is drawn from latents [N, w_dim]."""
     distances = []
     for picture, w in zip(pictures, latents, strict=True):
-        drawn = to_uint8(generator.render(w.expand(1, generator.num_ws, -1)))[0]
+        drawn = to_uint8(generator.draft(w.expand(1, generator.num_ws, -1)))[0]
         mine, true = (identity.describe(to_batch([p], None, torch.device("cpu")))[0] for p in (drawn, picture))
         distances.append(float((mine - true).norm()))
     return float(np.mean(distances))

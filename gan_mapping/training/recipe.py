@@ -241,7 +241,7 @@ def _fit_offset(
     def score(ws: Tensor) -> Tensor:
         rows = []
         for row in ws:
-            picture = (generator.render(row[None]).clamp(-1, 1) + 1) * 127.5
+            picture = (generator.draft(row[None]).clamp(-1, 1) + 1) * 127.5
             small = scaled(picture, backbone.image_size).clamp(0, 255)
             rows.append(reader(backbone.encode_video(small[:, None]).still().cpu()))
         return torch.cat(rows)

@@ -120,7 +120,10 @@ class FakeEditor:
 
     def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
         offset = self.mappers.offset(ws, intents)
-        return Aimed(offset, torch.zeros_like(offset), -1), to_uint8(self.generator.render(ws + offset))[0]
+        return Aimed(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
+
+    def draw(self, ws: Tensor) -> np.ndarray:
+        return to_uint8(self.generator.render(ws))[0]
 
     def describe_identity(self, crops: list[np.ndarray]) -> Tensor:
         return torch.tensor([[float(crop.mean()) / 255] for crop in crops])

@@ -73,6 +73,19 @@ def test_parity_with_a_different_w_per_layer(generator: Generator) -> None:
 
 
 @pytest.mark.slow
+def test_a_draft_is_the_same_picture_to_the_eye(generator: Generator) -> None:
+    for seed in range(3):
+        ws = latent(generator, seed)
+        drawn, draft = (picture.clamp(-1, 1) * 127.5 for picture in (generator.render(ws), generator.draft(ws)))
+        difference = (drawn - draft).abs()
+        assert difference.mean() < 1
+        assert torch.quantile(difference[0, :, ::4, ::4], 0.99) < 6
+        assert torch.equal(drawn, draft) == generator.exact_drafts
+    with pytest.raises(InputError, match="w\\+ must be"):
+        generator.draft(ws[:, :5])
+
+
+@pytest.mark.slow
 def test_the_compiled_graph_holds_no_more_than_its_weights(generator: MobileStyleGANGenerator) -> None:
     """OpenVINO once made one constant of each layer's bias and noise, as large as its picture."""
     request = request_for(build_model(generator.network.synthesis))

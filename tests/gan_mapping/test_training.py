@@ -45,12 +45,13 @@ def test_vision_fit_recovers_a_linear_map() -> None:
     assert offset_cosine(ws[:, 0], y[250:], torch.full((6,), 3.0)) > 0.999
 
 
-def test_vision_fit_does_not_depend_on_how_many_columns_it_holds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vision_fit_does_not_depend_on_how_much_it_holds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     x, y = (torch.randn(120, 30) * torch.rand(30) * 5 + 2).half(), torch.randn(120, 6)
     fits = []
-    for columns in (4096, 7):
+    for columns, rows in ((4096, 2048), (7, 30)):
         monkeypatch.setattr("gan_mapping.training.vision.COLUMNS", columns)
+        monkeypatch.setattr("gan_mapping.training.vision.ROWS", rows)
         fits.append(fit_vision(x[:100], y[:100], (x[100:], y[100:]), torch.zeros(6), rank=4))
     assert fits[0].penalty == fits[1].penalty
     one, other = (fit.mapper(x.float(), 1) for fit in fits)

@@ -27,6 +27,7 @@ class TinyGenerator(nn.Module):
 
     name = "tiny"
     z_dim = w_dim = W_DIM
+    exact_drafts = True
     num_ws = NUM_WS
     resolution = SIDE
 
@@ -48,6 +49,8 @@ class TinyGenerator(nn.Module):
     @torch.no_grad()
     def render(self, ws: Tensor) -> Tensor:
         return self.synthesis(ws)
+
+    draft = render
 
 
 class TinyBackbone(nn.Module):

@@ -40,7 +40,8 @@ def test_the_picture_is_the_render_of_the_offset(looking: FaceEditor) -> None:
     for intents in (wish(SMILE), wish(SMILE, -1.0), wish(AGE), 0 * wish(AGE)):
         aimed, picture = looking.aim(ws, intents)
         offset = aimed.offset
-        assert np.array_equal(picture, to_uint8(looking.generator.render(ws + offset))[0])
+        assert (picture is None) == (not intents[0, SMILE])
+        assert picture is None or np.array_equal(picture, looking.draw(ws + offset))
         assert bool(offset.any()) == bool(intents.any()) or intents[0, SMILE] < 0
 
 
@@ -52,15 +53,16 @@ def test_a_look_moves_the_edit_towards_its_goal(looking: FaceEditor) -> None:
     seen = looking.see(to_uint8(looking.generator.render(ws))[0], ws)
     first = looking.mappers.offset.along(looking.mappers.offset.steps(ws, intents, seen.scores[None])[0])
     tried = to_uint8(looking.generator.render(ws + first))[0]
-    _, picture = looking.aim(ws, intents)
+    picture = looking.draw(ws + looking.aim(ws, intents)[0].offset)
     missed = (goal - looking.see(tried, ws).scores[SMILE]).abs()
     assert (goal - looking.see(picture, ws).scores[SMILE]).abs() <= missed + 1e-3
 
 
-def test_steps_that_know_no_goal_are_drawn_once(looking: FaceEditor) -> None:
+def test_steps_that_know_no_goal_are_drawn_once(looking: FaceEditor, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = looking.generator
     before = generator.drawn  # type: ignore[attr-defined]
-    looking.aim(looking.sample(3), wish(AGE))
+    monkeypatch.setattr(looking, "read", lambda text: wish(AGE))
+    looking.generate("older", n=1)
     assert generator.drawn == before + 1  # type: ignore[attr-defined]
 
 
@@ -88,3 +90,32 @@ def test_a_slider_aims_once_and_another_sentence_anew(looking: FaceEditor, monke
     session.apply("older", 1.0)
     assert len(aimed) == 2
     assert np.array_equal(session.apply("smile", 0.0).rgb, photo)
+
+
+def test_drafts_are_looked_at_and_never_kept(looking: FaceEditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = looking.generator
+    photo = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    ws = EditSession(looking, photo, refine=0, aligned=True).faces[0].ws
+    drafts: list[torch.Tensor] = []
+
+    def rough(ws: torch.Tensor) -> torch.Tensor:
+        drafts.append(ws)
+        return generator.synthesis(ws) + 0.01
+
+    monkeypatch.setattr(generator, "draft", rough)
+    monkeypatch.setattr(generator, "exact_drafts", False)
+    monkeypatch.setattr(looking, "read", lambda text: wish(SMILE))
+    assert looking.aim(ws, wish(SMILE))[1] is None
+    assert len(drafts) > 1
+    faces = looking.edit(photo, "smile", refine=0, aligned=True).faces
+    drawn = [(face.edited, face.ws_edited) for face in faces] + [
+        (face.image, face.ws) for face in looking.generate("smile", n=2)
+    ]
+    for picture, latent in drawn:
+        assert np.array_equal(picture, looking.draw(latent[None]))
+
+
+def test_exact_drafts_are_not_drawn_again(looking: FaceEditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "read", lambda text: wish(SMILE))
+    monkeypatch.setattr(looking, "draw", lambda ws: pytest.fail("drawn again"))
+    looking.generate("smile", n=1)

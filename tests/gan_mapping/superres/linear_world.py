@@ -18,6 +18,7 @@ class LinearGenerator:
 
     name = "linear"
     z_dim = w_dim = W_DIM
+    exact_drafts = True
     num_ws = NUM_WS
     resolution = RESOLUTION
 
@@ -39,6 +40,8 @@ class LinearGenerator:
     @torch.no_grad()
     def render(self, ws: Tensor) -> Tensor:
         return self.synthesis(ws)
+
+    draft = render
 
 
 class GreyStart:

@@ -115,3 +115,21 @@ def test_a_clip_is_one_person_until_it_cuts() -> None:
     assert float((answers[-1].image - alone.image).abs().mean()) < 3
     other = 255 - box_filter(face(3), SIDE)
     assert consistency(clip.resolve(other).image, other) <= 2.0 and clip.shots == 2
+
+
+def test_drafts_are_looked_at_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = linear_resolver()
+    pixels = box_filter(face(1), SIDE)
+    fit = resolver.fit(pixels)
+    resolver.see = lambda image, ws: Sight(image.mean()[None] / 255, torch.tensor(1.0))
+    wanted = resolver.answer(fit, pixels, WISH)
+    drafts: list[torch.Tensor] = []
+
+    def dark(ws: torch.Tensor) -> torch.Tensor:
+        drafts.append(ws)
+        return resolver.generator.synthesis(ws) - 0.02
+
+    monkeypatch.setattr(resolver.generator, "draft", dark)
+    found = resolver.answer(fit, pixels, WISH)
+    assert drafts
+    assert float((found.image - wanted.image).abs().mean()) < 1

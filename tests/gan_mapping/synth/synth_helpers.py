@@ -13,6 +13,8 @@ from gan_mapping.generators.factory import MobileStyleGANGenerator
 class SmallPictures:
     """Real latents; `render` paints 64 px of colour from w. fail_at: the number of the picture that interrupts."""
 
+    exact_drafts = True
+
     def __init__(self, real: MobileStyleGANGenerator, fail_at: int | None = None) -> None:
         self.real, self.fail_at, self.drawn = real, fail_at, 0
         self.name, self.weights, self.w_mean = real.name, real.weights, real.w_mean
@@ -32,6 +34,8 @@ class SmallPictures:
             raise KeyboardInterrupt
         wave = torch.sin(ws[:, 0, :192]).reshape(-1, 3, 8, 8)
         return wave.repeat_interleave(8, 2).repeat_interleave(8, 3)
+
+    draft = render
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

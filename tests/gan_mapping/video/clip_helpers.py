@@ -44,9 +44,12 @@ class FlatEditor:
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 1) if "weather" in text else torch.full((1, 1), 0.3)
 
+    def draw(self, ws: Tensor) -> np.ndarray:
+        return to_uint8(self._render(ws))[0]
+
     def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
         offset = intents[:, :, None].expand_as(ws).clone()
-        return Aimed(offset, torch.zeros_like(offset), -1), to_uint8(self._render(ws + offset))[0]
+        return Aimed(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
 
     def _render(self, ws: Tensor) -> Tensor:
         self.renders += len(ws)
