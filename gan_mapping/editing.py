@@ -16,7 +16,7 @@ from fdvd.detection import FaceDetector
 from gan_mapping.aiming import Aimed, Sight, aimed_offset
 from gan_mapping.checkpoint import Mappers
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.images import to_batch, to_uint8
+from gan_mapping.images import halved, to_batch, to_uint8
 from gan_mapping.inversion import Seen, read_latent
 from gan_mapping.losses.networks import IdentityNetwork
 from gan_mapping.refinement import Progress, Refiner
@@ -179,7 +179,9 @@ class FaceEditor:
         return self.mappers.vision(self._features(crops), self.generator.num_ws)
 
     def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        frames = to_batch(pictures, self.backbone.image_size, self.device)
+        side = self.backbone.image_size
+        # Halves first: so the faces were stored that the mappers were fitted on, and so drafts are drawn.
+        frames = to_batch([halved(one) if len(one) >= 2 * side else one for one in pictures], side, self.device)
         return self.backbone.encode_video(frames[:, None]).still()
 
     @torch.no_grad()

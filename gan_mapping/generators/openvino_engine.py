@@ -49,8 +49,11 @@ def _haar_matrix(channels: int) -> np.ndarray:
     return np.kron(signs / 2, np.eye(channels, dtype=np.float32))[:, np.argsort(_by_band(channels))]
 
 
-def build_model(synthesis: Synthesis) -> ov.Model:
-    """The graph ws [1, 23, 512] -> image [1, 3, 1024, 1024] of a torch `Synthesis`."""
+def build_model(synthesis: Synthesis, half: bool = False) -> ov.Model:
+    """The graph ws [1, 23, 512] -> image [1, 3, 1024, 1024] of a torch `Synthesis`.
+
+    half: [1, 3, 512, 512] instead, the means of four pixels each, which are the low band of the last wavelet.
+    """
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in synthesis.named_parameters()}
     ws = op.parameter([1, NUM_WS, W_DIM], np.float32, name="ws")
 
@@ -91,23 +94,25 @@ def build_model(synthesis: Synthesis) -> ov.Model:
         x = conv(x, f"blocks.{i}.conv1", 2 + 3 * i, np.arange(inner))
         x = conv(x, f"blocks.{i}.conv2", 3 + 3 * i, order)
     # The last wavelet follows a linear layer at once and becomes part of it.
-    haar = _haar_matrix(3)
+    haar = np.eye(3, 12, dtype=np.float32) / 2 if half else _haar_matrix(3)
     to_img = constant(np.tensordot(haar, weights["to_img.weight"], 1))
     x = op.convolution(op.multiply(x, style(NUM_WS - 1)), to_img, [1, 1], [0, 0], [0, 0], [1, 1])
     x = op.add(x, constant((haar @ weights["to_img.bias"]).reshape(1, -1, 1, 1)))
-    image = op.depth_to_space(x, "blocks_first", 2)
+    image = x if half else op.depth_to_space(x, "blocks_first", 2)
     return ov.Model([op.result(image)], [ws], "mobile-stylegan-synthesis")
 
 
 class OpenVINOSynthesis:
-    """A compiled `Synthesis` on the CPU; one picture at a time, so memory does not grow with the batch."""
+    """A compiled `Synthesis` on the CPU; one picture at a time, so memory does not grow with the batch.
 
-    def __init__(self, synthesis: Synthesis, threads: int | None = None, precision: str = "f32") -> None:
-        """threads, precision: as in `request_for`."""
-        self._request = request_for(build_model(synthesis), threads, precision)
+    draft: in bfloat16 (see `has_bf16`) and at half the side.
+    """
+
+    def __init__(self, synthesis: Synthesis, threads: int | None = None, draft: bool = False) -> None:
+        self._request = request_for(build_model(synthesis, draft), threads, "bf16" if draft else "f32")
 
     def __call__(self, ws: Tensor) -> Tensor:
-        """ws: [B, 23, 512] -> [B, 3, 1024, 1024] float32 RGB in about [-1, 1], on the CPU."""
+        """ws: [B, 23, 512] -> [B, 3, 1024, 1024] (drafts: 512) float32 RGB in about [-1, 1], on the CPU."""
         rows = ws.detach().to("cpu", torch.float32).numpy()
         images = [self._request.infer([row[None]], share_inputs=False)[0].copy() for row in rows]
         return torch.from_numpy(np.concatenate(images))

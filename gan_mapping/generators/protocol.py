@@ -46,5 +46,5 @@ class Generator(Protocol):
         ...
 
     def draft(self, ws: Tensor) -> Tensor:
-        """Like `render`, but for looking at only: where that is faster, a pixel may be off by some grey levels."""
+        """Like `render`, but for looking at only: where that is faster, smaller and off by a grey level or two."""
         ...

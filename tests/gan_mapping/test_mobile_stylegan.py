@@ -12,6 +12,7 @@ from gan_mapping.generators.mobile_stylegan import inverse_haar
 from gan_mapping.generators.openvino_engine import build_model
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
+from gan_mapping.superres.pixels import box_filter
 from vl_backbone.errors import InputError, WeightsError
 from vl_backbone.openvino_runtime import request_for
 
@@ -76,11 +77,11 @@ def test_parity_with_a_different_w_per_layer(generator: Generator) -> None:
 def test_a_draft_is_the_same_picture_to_the_eye(generator: Generator) -> None:
     for seed in range(3):
         ws = latent(generator, seed)
-        drawn, draft = (picture.clamp(-1, 1) * 127.5 for picture in (generator.render(ws), generator.draft(ws)))
-        difference = (drawn - draft).abs()
+        drawn, draft = (picture * 127.5 for picture in (generator.render(ws), generator.draft(ws)))
+        assert (drawn.shape == draft.shape and torch.equal(drawn, draft)) == generator.exact_drafts
+        difference = (box_filter(drawn, 512) - box_filter(draft, 512)).abs()
         assert difference.mean() < 1
-        assert torch.quantile(difference[0, :, ::4, ::4], 0.99) < 6
-        assert torch.equal(drawn, draft) == generator.exact_drafts
+        assert torch.quantile(difference[0, :, ::2, ::2], 0.99) < 5
     with pytest.raises(InputError, match="w\\+ must be"):
         generator.draft(ws[:, :5])
 
