@@ -179,9 +179,11 @@ class FaceEditor:
         return self.mappers.vision(self._features(crops), self.generator.num_ws)
 
     def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        side = self.backbone.image_size
-        # Halves first: so the faces were stored that the mappers were fitted on, and so drafts are drawn.
-        frames = to_batch([halved(one) if len(one) >= 2 * side else one for one in pictures], side, self.device)
+        side, full = self.backbone.image_size, self.generator.resolution
+        if full >= 2 * side:
+            # So the faces were stored that the mappers were fitted on, and so drafts are drawn.
+            pictures = [halved(one) if len(one) == full else one for one in pictures]
+        frames = to_batch(pictures, side, self.device)
         return self.backbone.encode_video(frames[:, None]).still()
 
     @torch.no_grad()

@@ -124,9 +124,18 @@ def _view(faces: np.ndarray, shard: int, row: int, view: int, size: int) -> np.n
     return augment_face(face, size, np.random.default_rng([shard, row, view])) if view else face
 
 
-def load_shards(paths: Sequence[Path]) -> Tensor:
-    """Joins shards of features (fp16) or vectors (float32) -> [N, width]."""
-    return torch.from_numpy(np.concatenate([np.load(path) for path in paths]))
+def load_shards(paths: Sequence[Path], rows: slice = slice(None)) -> Tensor:
+    """Joins shards of features (fp16) or vectors (float32) -> [N, width].
+
+    rows: only these of all joined, by numbers from the first row on (step 1); the others are not read.
+    """
+    first, parts = 0, []
+    for path in paths:
+        shard = np.load(path, mmap_mode="r")
+        start, stop, _ = rows.indices(first + len(shard))
+        parts.append(shard[max(0, start - first) : max(0, stop - first)])
+        first += len(shard)
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -50,7 +50,7 @@ def correction_stage(
 
     def fit() -> dict[str, Tensor]:
         mapper = fit_correction(codes[learnt], persons[learnt], bank.latents[learnt])
-        clean = load_shards(bank.features[0])[list(aside)].float()
+        clean = load_shards(bank.features[0], slice(aside.start, aside.stop)).float()
         with torch.no_grad():
             guesses = vision(clean, 1)[:, 0]
         mapper.usual.fill_(usual_distance([bank.picture(row) for row in aside], guesses, generator, identity))

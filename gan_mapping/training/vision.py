@@ -49,15 +49,14 @@ def vision_stage(
     work: Path,
 ) -> VisionStage:
     """The layer fitted on all views' feature shards but for the last `kept_aside` faces; kept in `work`."""
-    check = torch.zeros(len(latents), dtype=torch.bool)
-    check[-kept_aside:] = True
+    learnt = slice(0, len(latents) - kept_aside)
+    check = slice(learnt.stop, len(latents))
 
     def fit() -> dict[str, Tensor]:
-        loaded = [load_shards(paths) for paths in views]
-        features, seen = torch.cat([view[~check] for view in loaded]), loaded[0][check]
-        loaded.clear()
-        wanted = latents[~check].repeat(len(views), 1)
-        fitted = fit_vision(features, wanted, (seen, latents[check]), generator.w_mean.cpu(), rank)
+        features = torch.cat([load_shards(paths, learnt) for paths in views])
+        wanted = latents[learnt].repeat(len(views), 1)
+        validation = load_shards(views[0], check), latents[check]
+        fitted = fit_vision(features, wanted, validation, generator.w_mean.cpu(), rank)
         return {**fitted.mapper.state_dict(), "figures": torch.tensor([fitted.penalty, fitted.cosine])}
 
     key = [fingerprint(latents), len(views), rank, kept_aside, backbone.weights, generator.weights]
@@ -67,7 +66,7 @@ def vision_stage(
     mapper = VisionMapper(features, rank, generator.w_dim)
     mapper.load_state_dict(tensors)
     with torch.no_grad():
-        seen = load_shards(views[0])[check].float()
+        seen = load_shards(views[0], check).float()
         error = (mapper(seen, 1)[:, 0] - latents[check]).norm(dim=1).mean()
     return VisionStage(mapper, penalty, cosine, round(float(error), 4))
 
@@ -96,13 +95,14 @@ def fit_vision(
     gram, check_gram = scale.gram(features), scale.gram(validation[0], features)
     size = float(gram.diagonal().mean())
     best: tuple[float, float, Tensor] | None = None
+    own = gram.diagonal().clone()
     for penalty in penalties:
-        ridge = gram.clone()
-        ridge.diagonal().add_(penalty * size)
-        dual = torch.cholesky_solve(latents - y_mean, torch.linalg.cholesky(ridge))
+        gram.diagonal().copy_(own + penalty * size)
+        dual = torch.cholesky_solve(latents - y_mean, torch.linalg.cholesky(gram))
         cosine = offset_cosine(check_gram @ dual + y_mean, validation[1], w_mean)
         if best is None or cosine > best[0]:
             best = (cosine, penalty, dual)
+    gram.diagonal().copy_(own)
     assert best is not None
     cosine, penalty, dual = best
     # Reduced rank: keep the output directions in which the predictions vary most.

@@ -155,7 +155,7 @@ def test_measures() -> None:
 
 def test_configuration_is_checked(tmp_path: Path) -> None:
     shipped = Path(__file__).parents[2] / "gan_mapping" / "training" / "mini.yaml"
-    assert load_config(shipped).extra_faces == 5500
+    assert load_config(shipped).extra_faces == 13400
     with pytest.raises(UsageError, match="rank"):
         RecipeConfig(rank=0)
     for text in ("ranks: 5", "[1, 2]", "rank: [", "rank: many"):
@@ -198,6 +198,7 @@ def test_bank_resumes_with_the_same_faces(
     backbone = load_backbone("imagenet-minilm")
     clean, seen = (list(feature_shards(pictures, backbone, tmp_path, view)) for view in (0, 1))
     assert load_shards(clean).shape == (3, 8 * 8 * 464)
+    assert torch.equal(load_shards([*clean, *seen], slice(2, 5)), load_shards([*clean, *seen])[2:5])
     assert not torch.equal(load_shards(clean), load_shards(seen))
     # Other faces in the same folder are drawn and seen anew, not taken for these.
     others = list(render_shards(latents.flip(0), generator, tmp_path))

@@ -11,7 +11,7 @@ from blocks_editor import tiny_editor
 
 from fdvd.attributes import ATTRIBUTES
 from gan_mapping import FaceEditor
-from gan_mapping.images import to_uint8
+from gan_mapping.images import halved, to_uint8
 from gan_mapping.mappers import AttributeReader
 from gan_mapping.session import EditSession
 
@@ -119,3 +119,9 @@ def test_exact_drafts_are_not_drawn_again(looking: FaceEditor, monkeypatch: pyte
     monkeypatch.setattr(looking, "read", lambda text: wish(SMILE))
     monkeypatch.setattr(looking, "draw", lambda ws: pytest.fail("drawn again"))
     looking.generate("smile", n=1)
+
+
+def test_a_picture_and_its_half_are_read_alike(looking: FaceEditor) -> None:
+    """Drafts may have half the side."""
+    picture = looking.draw(looking.sample(4))
+    assert torch.equal(looking.encode([picture]), looking.encode([halved(picture)]))
