@@ -56,10 +56,10 @@ class AimConfig:
     shorten: float = 0.6
     worth: float = 0.85
     usual_share: float = 0.7
-    strain: float = 1.6
+    strain: float = 1.7
     strain_weight: float = 2.0
     length_weight: float = 0.001
-    torn: float = 1.9
+    torn: float = 2.0
     retreat: float = 0.7
 
     def __post_init__(self) -> None:
