@@ -97,7 +97,7 @@ def test_sentences_move_the_picture_towards_the_wish(editor: FaceEditor) -> None
 def test_who_speaks_of_glasses_loses_the_dark_ones(editor: FaceEditor, text: str, clear: bool) -> None:
     judge = load_judge(JUDGE_FILE, editor.identity)
     ws = editor.sample(77)
-    pictures = [to_uint8(editor.generator.render(ws))[0], editor.aim(ws, editor.read(text))[1]]
+    pictures = [editor.draw(ws), editor.draw(ws + editor.aim(ws, editor.read(text))[0].offset)]
     readings = judge.logits(to_batch(pictures, None, editor.device))
     before, after = (row[judge.attributes.index("sunglasses")].item() for row in readings)
     assert before > 0 > after
