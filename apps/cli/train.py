@@ -32,7 +32,7 @@ def train() -> None:
 @train_app.command("mapper")
 def train_mapper(
     config: Annotated[Path, typer.Option(help="YAML with the fields of RecipeConfig.")] = DEFAULT_CONFIG,
-    work: Annotated[Path | None, typer.Option(help="Folder for faces and features (several GB).")] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder for faces and features (16 GB for `mini`).")] = None,
     out: Annotated[Path, typer.Option(help="Mapper file to write.")] = Path("mini.safetensors"),
 ) -> None:
     """Fit vision, text and offset mappers and the attribute reader from redrawn faces and labels. Resumes."""
