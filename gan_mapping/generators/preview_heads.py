@@ -1,0 +1,118 @@
+"""Small pictures without the whole drawing: heads that read a 128 or 256 px picture off MobileStyleGAN's features.
+
+The published graph has only its last to_img layer; the low-resolution ones that the network was trained with are lost.
+A head takes their place: it starts from the features at half the picture's side, takes the generator's own next up step
+and ends in three narrow modulated convolutions. It is trained on the generator's own drawings, scaled by area
+(`gan_mapping.training.preview_heads`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_mapping.generators.mobile_stylegan import W_DIM, StyledConv, Synthesis, inverse_haar
+
+
+class PreviewHead(nn.Module):
+    """Features at half the side -> RGB at `side`.
+
+    block: the index of the synthesis block whose output it reads (`Synthesis.blocks`; block i ends at 8 * 2^i px).
+    Each convolution is modulated by the mean of the w+ rows that act at its depth in the whole network, so that every
+    row of a latent moves the picture.
+    """
+
+    def __init__(self, side: int, block: int, channels: int, width: int) -> None:
+        """channels: of the features after the up step."""
+        super().__init__()
+        self.side, self.block = side, block
+        up = 1 + 3 * (block + 1)
+        self.up_row = up
+        rest = tuple(range(up + 1, 23))
+        cuts = [0, 1, 2, (len(rest) + 2) // 2, len(rest)]
+        self.rows = tuple(rest[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+        widths = (channels, width, width, width)
+        self.convs = nn.ModuleList(StyledConv(a, b, side) for a, b in zip(widths, widths[1:], strict=False))
+        self.affine = nn.ModuleList(nn.Linear(W_DIM, c) for c in widths)
+        self.to_rgb = nn.Conv2d(width, 3, 1)
+
+    def styles(self, ws: Tensor) -> list[Tensor]:
+        """ws [B, 23, 512] -> the four styles, each [B, channels that it modulates]."""
+        return [layer(ws[:, list(rows)].mean(dim=1)) for layer, rows in zip(self.affine, self.rows, strict=True)]
+
+    def forward(self, features: Tensor, up_style: Tensor, ws: Tensor) -> Tensor:
+        """features [B, 4C, side / 2, side / 2], up_style [B, 4C] -> [B, 3, side, side] in about [-1, 1]."""
+        styles = self.styles(ws)
+        x = inverse_haar(features * up_style[:, :, None, None])
+        for conv, style in zip(self.convs, styles, strict=False):
+            x = conv(x, style)
+        image: Tensor = self.to_rgb(x * styles[-1][:, :, None, None])
+        return image
+
+    @torch.no_grad()
+    def initialise(self, synthesis: Synthesis) -> None:
+        """Random weights of a useful size; noise maps and the first depthwise filters of the layers it stands for."""
+        block = synthesis.blocks[self.block + 1]
+        for index, conv in enumerate(self.convs):
+            c_in = conv.depthwise.shape[0]
+            conv.depthwise.normal_(0, 0.05)
+            conv.depthwise[:, :, 1, 1] += 1.0
+            conv.pointwise.normal_(0, math.sqrt(2 / c_in))
+            conv.bias.zero_()
+            # The same noise as the whole network's at that place; how much of it each channel takes is learnt through
+            # the layers that follow.
+            conv.noise.copy_((block.conv1, block.conv2, block.conv2)[index].noise)
+        self.convs[2].noise.zero_()
+        for layer in self.affine:
+            layer.weight.normal_(0, 0.3 / math.sqrt(W_DIM))
+            layer.bias.fill_(1.0)
+        self.affine[0].weight.copy_(synthesis.affine[self.up_row + 1].weight)
+        self.affine[0].bias.copy_(synthesis.affine[self.up_row + 1].bias)
+        scale = self.affine[0].bias.abs().mean()
+        self.affine[0].weight /= scale
+        self.affine[0].bias /= scale
+        self.to_rgb.weight.normal_(0, 0.3 / math.sqrt(self.to_rgb.in_channels))
+        self.to_rgb.bias.zero_()
+
+
+class PreviewHeads(nn.Module):
+    """One head a side, under the key names of their weight file."""
+
+    # side -> (synthesis block, channels after the up step, width)
+    SIZES = {128: (3, 128, 96), 256: (4, 64, 64)}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict({str(side): PreviewHead(side, *size) for side, size in self.SIZES.items()})
+
+    def forward(self, synthesis: Synthesis, ws: Tensor, side: int) -> Tensor:
+        """ws [B, 23, 512] -> [B, 3, side, side] in about [-1, 1]; differentiable."""
+        head = self.heads[str(side)]
+        assert isinstance(head, PreviewHead)
+        features, styles = features_up_to(synthesis, ws, head.block)
+        return head(features, styles[head.up_row], ws)
+
+
+def features_up_to(synthesis: Synthesis, ws: Tensor, block: int) -> tuple[Tensor, list[Tensor]]:
+    """-> the output of that block, [B, C, r, r], and all 23 styles."""
+    s = synthesis.styles(ws)
+    x = synthesis.conv1(synthesis.const.expand(ws.shape[0], -1, -1, -1), s[0])
+    for i in range(block + 1):
+        x = synthesis.blocks[i](x, s[1 + 3 * i], s[2 + 3 * i], s[3 + 3 * i])
+    return x, s
+
+
+def patch_forward(head: PreviewHead, features: Tensor, up_style: Tensor, ws: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+    """`PreviewHead.forward` on cut-outs, for training: features [B, 4C, p, p], each from its corner (top, left)."""
+    styles = head.styles(ws)
+    x = inverse_haar(features * up_style[:, :, None, None])
+    side = x.shape[-1]
+    for conv, style in zip(head.convs, styles, strict=False):
+        noise = torch.stack([conv.noise[2 * t : 2 * t + side, 2 * l : 2 * l + side] for t, l in corners])[:, None]
+        x = F.conv2d(x * style[:, :, None, None], conv.depthwise, padding=1, groups=conv.depthwise.shape[0])
+        x = F.leaky_relu(F.conv2d(x, conv.pointwise, conv.bias) + noise, 0.2)
+    image: Tensor = head.to_rgb(x * styles[-1][:, :, None, None])
+    return image
