@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from fdvd.builder import Tools
-from fdvd.builder.clip import file_hash
-from fdvd.detection import DetectedFace, FaceDetector, load_detector
+from fdvd.datasets.builder import Tools
+from fdvd.datasets.builder.clip import file_hash
+from fdvd.faces.detection import DetectedFace, FaceDetector, load_detector
 from gan_mapping.evaluation.judge import JUDGE_FILE, Judge, load_judge, pictures_to_batch
-from gan_mapping.losses.face_network import FaceNetwork
-from vl_backbone.assets import WeightStore
+from gan_mapping.perception.face_network import FaceNetwork
+from vl_backbone.weights import WeightStore
 
 MIN_AUC = 0.85
 """Attributes that the judge reads worse than this on held-out faces are not read at all."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vl_backbone.assets import WeightStore
-from vl_backbone.assets.files import explain_os_errors
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightStore
+from vl_backbone.weights.files import explain_os_errors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ def _store_tensors(file: Path, name: str, store: WeightStore, select: Select | N
 
 def _store_backbone(file: Path, store: WeightStore) -> Path:
     """An HD-VILA checkpoint; a config.json beside it gives the official fields, else they are the published ones."""
-    from vl_backbone.hdvila_official import convert_official
+    from vl_backbone.backbones.hdvila_official import convert_official
 
     beside = file.parent / CONFIG_FILE
     try:
@@ -103,7 +103,7 @@ def _store_backbone(file: Path, store: WeightStore) -> Path:
 
 def _store_clip(file: Path, store: WeightStore) -> Path:
     """A CLIP in transformers' format; config.json and tokenizer.json lie beside its weights."""
-    from gan_mapping.losses.clip import convert_clip
+    from gan_mapping.perception.clip import convert_clip
 
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "clip.safetensors"
@@ -113,8 +113,8 @@ def _store_clip(file: Path, store: WeightStore) -> Path:
 
 def _selections() -> dict[str, Select]:
     """Names of the presets' parts -> check of the tensors, returning those to keep."""
-    from gan_mapping.losses.inception_resnet import without_head
-    from gan_mapping.losses.lpips import trunk_state
+    from gan_mapping.perception.inception_resnet import without_head
+    from gan_mapping.perception.lpips import trunk_state
 
     return {
         "inception-resnet-vggface2": without_head,
@@ -133,7 +133,7 @@ def _summary(generator: GeneratorFile) -> str:
 
 def _shared_w(generator: GeneratorFile, name: str, store: WeightStore) -> str:
     """Whether the mappers of the mini preset can drive this generator, measured."""
-    from gan_mapping.generators.shared_w import compare_mapping, load_mobile_mapping
+    from gan_mapping.mappers.transfer import compare_mapping, load_mobile_mapping
 
     try:
         mobile = load_mobile_mapping(store)

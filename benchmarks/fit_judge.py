@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping import FaceEditor
 from gan_mapping.evaluation.judge import JUDGE_FILE, fit_judge, judge_features, pictures_to_batch, save_judge
-from gan_mapping.training.attributes import label_table
-from gan_mapping.training.bank import BATCH, FaceSeed, latents_of, render_shards
-from vl_backbone.assets import default_home
+from gan_mapping.training.closed_form.attributes import label_table
+from gan_mapping.training.rendered_set import BATCH, FaceSeed, latents_of, render_shards
+from vl_backbone.weights import default_home
 
 
 def main() -> None:

@@ -15,12 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fdvd.attributes import HELD_OUT_SEEDS, load_labels
-from fdvd.sources import open_dataset, read_manifest
+from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
+from fdvd.datasets.sources import open_dataset, read_manifest
 from gan_mapping import load_generator
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.synth.maps import StoredMaps, Wording
-from gan_mapping.synth.mini_evaluation import (
+from gan_mapping.hdvila_mini.evaluation import (
     SEEN,
     UNSEEN,
     attribute_auc,
@@ -30,15 +29,16 @@ from gan_mapping.synth.mini_evaluation import (
     motion_accuracy,
     retrieval,
 )
-from gan_mapping.synth.mini_recipe import still_faces
-from gan_mapping.training.bank import feature_shards, latents_of, load_shards, render_shards
-from gan_mapping.training.vision import fit_vision, offset_cosine
+from gan_mapping.hdvila_mini.maps import StoredMaps, Wording
+from gan_mapping.hdvila_mini.recipe import still_faces
+from gan_mapping.training.closed_form.vision import fit_vision, offset_cosine
+from gan_mapping.training.rendered_set import feature_shards, latents_of, load_shards, render_shards
 from vl_backbone import load_backbone
-from vl_backbone.assets import WeightStore
-from vl_backbone.factory import load_efficientnet, minilm_folder, minilm_state
+from vl_backbone.backbones.registry import load_efficientnet, minilm_folder, minilm_state
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
 from vl_backbone.pretraining.maps import VIEWS
 from vl_backbone.pretraining.tokens import WordPieces
+from vl_backbone.weights import WeightStore
 
 RANK = 256
 

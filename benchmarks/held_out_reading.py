@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping import load_generator
-from gan_mapping.checkpoint import WEIGHTS_DIR, load_mappers
 from gan_mapping.evaluation.measures import area_under_curve
-from gan_mapping.training.attributes import label_table
-from gan_mapping.training.bank import FaceSeed, feature_shards, latents_of, load_shards, render_shards
-from gan_mapping.training.vision import offset_cosine
+from gan_mapping.mappers.files import WEIGHTS_DIR, load_mappers
+from gan_mapping.training.closed_form.attributes import label_table
+from gan_mapping.training.closed_form.vision import offset_cosine
+from gan_mapping.training.rendered_set import FaceSeed, feature_shards, latents_of, load_shards, render_shards
 from vl_backbone import load_backbone
 
 SHIPPED = (WEIGHTS_DIR / "mini.safetensors", WEIGHTS_DIR / "mini-imagenet.safetensors")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from fdvd.images import load_photo
+from fdvd.media.photos import load_photo
 from gan_mapping import FaceEditor, load_generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
 

@@ -38,7 +38,7 @@ def write_pickle(path: Path) -> None:
 
     from gan_mapping.generators.factory import W_MEAN_FILE
     from gan_mapping.generators.readers import GeneratorFile
-    from gan_mapping.generators.shared_w import load_mobile_mapping
+    from gan_mapping.mappers.transfer import load_mobile_mapping
 
     network = random_network()
     tensors = dict(network.state_dict())
@@ -58,7 +58,7 @@ def peak_mb() -> float:
 def use(options: argparse.Namespace) -> None:
     """The parts after the import; prints one JSON object."""
     from gan_mapping import FaceEditor
-    from gan_mapping.session import EditSession
+    from gan_mapping.editing.session import EditSession
     from gan_mapping.superres.resolver import ResolverConfig
 
     torch.set_num_threads(options.threads)
@@ -96,7 +96,7 @@ def main() -> None:
     if options.use:
         use(options)
         return
-    from vl_backbone.assets import default_home
+    from vl_backbone.weights import default_home
 
     with tempfile.TemporaryDirectory() as folder:
         home, pickled = Path(folder) / "home", Path(folder) / "ffhq.pkl"

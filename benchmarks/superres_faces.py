@@ -18,18 +18,18 @@ import numpy as np
 import torch
 
 from apps.cli.common import write_text
-from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, Labels, parse_labels
+from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, Labels, parse_labels
 from gan_mapping import FaceEditor
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
-from gan_mapping.losses.face_network import FaceNetwork
-from gan_mapping.losses.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.losses.reconstruction import perceptual_distance
+from gan_mapping.perception.face_network import FaceNetwork
+from gan_mapping.perception.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.superres.faces import picture_of, resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
 from gan_mapping.superres.resolver import AIM
-from vl_backbone.assets import WeightStore
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightStore
 
 PLAIN = ""  # the sentence of an answer without words
 PERCEPTUAL_SIDE = 256

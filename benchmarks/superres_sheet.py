@@ -21,7 +21,7 @@ from superres_faces import PLAIN, Faces, parsed, parser_for
 
 from apps.cli.common import write_text
 from apps.sheets import Tile, contact_sheet
-from fdvd.images import load_photo
+from fdvd.media.photos import load_photo
 from gan_mapping.images import to_uint8
 from gan_mapping.superres.baselines import nearest_latent
 from gan_mapping.superres.faces import picture_of

@@ -16,7 +16,7 @@ import numpy as np
 from superres_faces import PLAIN, Faces, Record, held_out_labels, parsed, parser_for
 
 from apps.cli.common import write_text
-from fdvd.attributes import Labels
+from fdvd.attributes.table import Labels
 from gan_mapping.superres.fairness import balanced
 
 

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from fdvd.alignment import FaceFrame
-from fdvd.pasting import paste_mask
-from fdvd.video import VideoInfo, VideoWriter
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.pasting import paste_mask
+from fdvd.media.video import VideoInfo, VideoWriter
 from gan_mapping import FaceEditor
 from gan_mapping.images import to_uint8
 

@@ -6,7 +6,7 @@ edits use the same editor; frame by frame means FaceEditor.edit on every frame, 
 half a minute a frame); with --frames only the first N frames of every shot are edited alone, and all figures of
 jitter are of these frames. Jitter is the mean second difference over time of what the edit added, inside shots:
 of the five landmarks in px of the clip, and of the difference to the source at 32x32 cells of the face, in levels
-of 0..255. Landmarks are means over 32 windows (fdvd.detection.steady); the floor is what they tremble when only
+of 0..255. Landmarks are means over 32 windows (fdvd.faces.detection.steady); the floor is what they tremble when only
 camera noise is added to the source.
 """
 
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from talking_clip import NOISE, Truth, write_clip
 
 from apps.clip.job import ClipSettings, edit_clip
-from fdvd.detection.steady import steady_landmarks
-from fdvd.video import probe, read_frames
+from fdvd.faces.detection.steady import steady_landmarks
+from fdvd.media.video import probe, read_frames
 from gan_mapping import FaceEditor
 from gan_mapping.video.stability import coarse_difference, coarse_jitter, jitter, landmark_error
 

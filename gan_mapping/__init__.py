@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
     from gan_mapping.generators.factory import load_generator
 
 __all__ = ["FaceEditor", "load_generator"]
@@ -14,7 +14,7 @@ __all__ = ["FaceEditor", "load_generator"]
 def __getattr__(name: str) -> Any:
     # Loaded on first use: importing one room of the package must not open all the others.
     if name == "FaceEditor":
-        from gan_mapping.editing import FaceEditor
+        from gan_mapping.editing.editor import FaceEditor
 
         return FaceEditor
     if name == "load_generator":

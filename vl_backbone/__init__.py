@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vl_backbone.factory import load_backbone
+    from vl_backbone.backbones.registry import load_backbone
     from vl_backbone.hdvila.checkpoint import load_official_checkpoint, save_official_checkpoint
     from vl_backbone.hdvila.model import build_hdvila
 
@@ -15,7 +15,7 @@ __all__ = ["build_hdvila", "load_backbone", "load_official_checkpoint", "save_of
 # torch and transformers take seconds to import; `vilaface --help` and the weight store do without them.
 _HOMES = {
     "build_hdvila": "vl_backbone.hdvila.model",
-    "load_backbone": "vl_backbone.factory",
+    "load_backbone": "vl_backbone.backbones.registry",
     "load_official_checkpoint": "vl_backbone.hdvila.checkpoint",
     "save_official_checkpoint": "vl_backbone.hdvila.checkpoint",
 }

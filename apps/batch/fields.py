@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 TASKS = ("edit", "superres", "generate")
 # What each task reads besides id, task and text; any other field must be left out or have its default.
@@ -180,7 +180,7 @@ def _number(value: Any, text_types: bool) -> float | None:
 
 
 def _strength(value: Any, text_types: bool) -> float:
-    from gan_mapping.requests import check_strength
+    from gan_mapping.editing.requests import check_strength
 
     strength = _number(value, text_types)
     if strength is None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vl_backbone.assets.files import exclusive_lock, sha256_of
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.weights.files import exclusive_lock, sha256_of
 
 LEDGER_NAME = "results.jsonl"
 KEY_VERSION = 1  # raised when the same key would mean other pictures

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.batch.fields import KNOWN_FIELDS, MAX_FIELDS, BatchRow, RowDefaults, build_row, check_id
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 200_000
@@ -85,7 +85,7 @@ def read_manifest(path: Path, defaults: RowDefaults, allow_outside: bool = False
 
 def read_folder(folder: Path, task: str, text: str, strength: float, defaults: RowDefaults) -> Manifest:
     """One row per picture of a folder (not of folders inside it), by name; ids are the files' stems."""
-    from fdvd.images import stems
+    from fdvd.media.photos import stems
 
     try:
         files = sorted(

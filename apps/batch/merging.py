@@ -9,7 +9,7 @@ from pathlib import Path
 from apps.batch.fields import check_id
 from apps.batch.ledger import LEDGER_NAME, Entry, Ledger, intact, read_entries
 from apps.batch.rows import Place
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 
 
 def merge(sources: Sequence[Path], place: Place, ledger: Ledger) -> int:

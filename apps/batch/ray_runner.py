@@ -16,10 +16,10 @@ from apps.batch.ledger import Entry, Ledger
 from apps.batch.rows import Place, run_row
 from apps.cli import common
 from apps.cli.common import Row
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 
 class RowActor:

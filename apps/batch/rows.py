@@ -22,15 +22,15 @@ from apps.batch.ledger import Entry, intact, row_key
 from apps.cli import common
 from apps.cli.common import Row
 from apps.cli.rows import describe_face, describe_frame, empty_row
-from fdvd.images import Photo, load_photo, save_png
-from gan_mapping.requests import NO_INTENT_WARNING
-from gan_mapping.session import EditSession
-from vl_backbone.assets.files import sha256_of
-from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
+from fdvd.media.photos import Photo, load_photo, save_png
+from gan_mapping.editing.requests import NO_INTENT_WARNING
+from gan_mapping.editing.session import EditSession
+from vl_backbone.common.errors import InputError, UsageError, VilaFaceError, WeightsError
+from vl_backbone.weights.files import sha256_of
 
 if TYPE_CHECKING:
-    from fdvd.alignment import FaceFrame
-    from gan_mapping.editing import FaceEditor
+    from fdvd.faces.alignment import FaceFrame
+    from gan_mapping.editing.editor import FaceEditor
 
 _NO_INPUT = hashlib.sha256(b"").hexdigest()
 

@@ -19,11 +19,11 @@ from apps.batch.fields import BatchRow
 from apps.batch.ledger import Ledger
 from apps.batch.rows import Job, Place, new_job, perform, prepare, store
 from apps.cli.common import Row
-from vl_backbone.assets.files import exclusive_lock
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
+from vl_backbone.weights.files import exclusive_lock
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 MAX_WAITING_MEGAPIXELS = 160.0
 
@@ -115,7 +115,7 @@ def _megapixels(row: BatchRow) -> float:
     """Size of a row's photo by its header; 0 for what has none (reading it will say why)."""
     from PIL import Image
 
-    from fdvd.images import FORMATS
+    from fdvd.media.photos import FORMATS
 
     if row.image is None:
         return 0.0

@@ -14,7 +14,7 @@ import typer
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, JsonOption, PresetOption, Row
 from apps.cli.rows import empty_row
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
     from apps.batch.ledger import Ledger
@@ -102,7 +102,7 @@ def run(plan: Manifest, settings: BatchSettings) -> int:
     """Runs (or only shows) a checked manifest; returns how many rows failed."""
     from apps.batch.ledger import Ledger
     from apps.batch.runner import Shard, output_place
-    from gan_mapping.presets import load_preset
+    from gan_mapping.mappers.presets import load_preset
 
     if settings.runner not in RUNNERS:
         raise UsageError(f'--runner must be "local" or "ray", got {settings.runner!r}.')
@@ -156,7 +156,7 @@ def _work(plan: Manifest, settings: BatchSettings, ledger: Ledger, place: Place)
 
 def _reports(plan: Manifest, settings: BatchSettings, ledger: Ledger, place: Place) -> Generator[Row, None, None]:
     """The reports of all rows as they get done, by the chosen runner."""
-    from gan_mapping.presets import load_preset
+    from gan_mapping.mappers.presets import load_preset
 
     network = load_preset(settings.preset).identity
     if settings.runner == "ray":

@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vl_backbone.assets.files import write_atomically
-from vl_backbone.errors import InputError, UsageError, VilaFaceError, WeightsError
-from vl_backbone.strict_json import to_json
+from vl_backbone.common.errors import InputError, UsageError, VilaFaceError, WeightsError
+from vl_backbone.common.strict_json import to_json
+from vl_backbone.weights.files import write_atomically
 
 if TYPE_CHECKING:
     import torch
 
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 OK, SOME_FAILED, BAD_USAGE, WEIGHTS, INTERRUPTED = 0, 1, 2, 3, 130
 STAGES = ("detect", "align", "encode", "refine", "map_text", "aim", "render", "paste", "identity", "write", "total")
@@ -131,7 +131,7 @@ def load_editor(preset: str, device: str, generator: str | None = None) -> FaceE
     with console.status("Loading the networks."):
         from transformers.utils.logging import disable_progress_bar
 
-        from gan_mapping.editing import FaceEditor
+        from gan_mapping.editing.editor import FaceEditor
 
         disable_progress_bar()
         editor = FaceEditor.from_preset(preset, device, generator)

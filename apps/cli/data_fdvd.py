@@ -25,7 +25,7 @@ from apps.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from fdvd.builder import BuildResult
+    from fdvd.datasets.builder import BuildResult
 
 SHEET = "contact-sheet.jpg"
 # A folder may lack these without being wrong.
@@ -51,9 +51,9 @@ def fdvd(
         quiet_libraries()
         check_device_name(device)
         from apps.fdvd_tools import fdvd_tools
-        from fdvd.builder import BuildSettings, build_fdvd, statistics_table
-        from fdvd.ravdess import find_recordings
-        from gan_mapping.loading import choose_device
+        from fdvd.datasets.builder import BuildSettings, build_fdvd, statistics_table
+        from fdvd.datasets.ravdess import find_recordings
+        from gan_mapping.editing.loading import choose_device
 
         settings = BuildSettings(size=size, clips=clips, seed=seed)
         target = str(choose_device(device))
@@ -95,7 +95,7 @@ def fdvd(
 def write_sheet(result: BuildResult, clips: int = 12) -> Path | None:
     """contact-sheet.jpg: the middle frame of clips spread over the data set, with a description each."""
     from apps.sheets import Tile, contact_sheet, in_rows
-    from fdvd.video import read_frames_at
+    from fdvd.media.video import read_frames_at
 
     if not result.rows:
         return None
@@ -121,7 +121,7 @@ def celebahq(
     """Say what a folder of aligned faces holds, and name what is missing or wrong in it."""
     with exit_codes(debug):
         quiet_libraries()
-        from fdvd.celebahq import check_folder, describe_folder, open_folder
+        from fdvd.datasets.celebahq import check_folder, describe_folder, open_folder
 
         found = open_folder(folder)
         if check:

@@ -21,7 +21,7 @@ from apps.cli.common import (
     to_json,
     write_text,
 )
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 
 def synth(
@@ -43,11 +43,11 @@ def synth(
         quiet_libraries()
         check_device_name(device)
         index, count = _shard(shard)
+        from gan_mapping.editing.loading import choose_device
         from gan_mapping.generators.factory import load_generator
-        from gan_mapping.loading import choose_device
+        from gan_mapping.hdvila_mini.report import statistics
         from gan_mapping.synth.build import SynthConfig, build, missing_blocks, prepare, probe_summary, write_manifest
         from gan_mapping.synth.probes import fit_fact_probes
-        from gan_mapping.synth.report import statistics
 
         config = SynthConfig(clips, frames, hr_size, lr_size, block)
         folder = output_folder(out)
@@ -78,7 +78,7 @@ def _shard(text: str) -> tuple[int, int]:
 def write_sheet(folder: Path, clips: int = 12) -> Path:
     """contact-sheet.jpg: the first, middle and last frame of clips of as many kinds as possible, with a caption."""
     from apps.sheets import Tile, contact_sheet
-    from fdvd.sources import PackedClips, read_manifest
+    from fdvd.datasets.sources import PackedClips, read_manifest
 
     dataset = PackedClips(folder)
     kinds: dict[str, int] = {}
@@ -104,7 +104,7 @@ def write_sheet(folder: Path, clips: int = 12) -> Path:
 
 def _telling(captions: Sequence[str]) -> str:
     """The first caption that names the movement, for a sheet on which pictures and words are compared."""
-    from fdvd.captions import states
-    from fdvd.captions.facts import MOTIONS
+    from fdvd.language.captions import states
+    from fdvd.language.captions.facts import MOTIONS
 
     return next((caption for caption in captions if states(caption) & set(MOTIONS)), captions[0])

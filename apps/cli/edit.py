@@ -15,10 +15,10 @@ from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import describe_face, empty_row
 from apps.cli.worker import Worker, run_all
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.results import EditResult
+    from gan_mapping.editing.results import EditResult
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class PhotoEditor(Worker[EditSettings]):
     def work(self, source: Path, name: str, row: Row) -> None:
         import torch
 
-        from fdvd.images import load_photo
-        from gan_mapping.requests import check_strength, check_text
+        from fdvd.media.photos import load_photo
+        from gan_mapping.editing.requests import check_strength, check_text
 
         settings = self.settings
         check_text(settings.text)
@@ -122,8 +122,8 @@ class PhotoEditor(Worker[EditSettings]):
         """Writes the pictures and latents; fills in `faces` and `outputs`."""
         from PIL import Image
 
-        from fdvd.images import save_png
-        from gan_mapping.presets import load_preset
+        from fdvd.media.photos import save_png
+        from gan_mapping.mappers.presets import load_preset
 
         assert isinstance(edited, Image.Image)
         network = load_preset(self.settings.preset).identity

@@ -9,7 +9,7 @@ import typer
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, JsonOption
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 
 def evaluate_clip(
@@ -28,11 +28,11 @@ def evaluate_clip(
         common.check_device_name(device)
         common.quiet_libraries()
         with common.console.status("Loading CLIP."):
-            from fdvd.images import load_photo
+            from fdvd.media.photos import load_photo
+            from gan_mapping.editing.loading import choose_device
+            from gan_mapping.editing.requests import check_text
             from gan_mapping.images import to_batch
-            from gan_mapping.loading import choose_device
-            from gan_mapping.losses.clip import load_clip
-            from gan_mapping.requests import check_text
+            from gan_mapping.perception.clip import load_clip
 
             check_text(text)
             clip = load_clip(choose_device(device))

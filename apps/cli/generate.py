@@ -11,12 +11,12 @@ import typer
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row, outcome
-from vl_backbone.errors import VilaFaceError
+from vl_backbone.common.errors import VilaFaceError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 MAX_FACES = 1000
 SHEET_FACES = 64
@@ -41,8 +41,8 @@ def generate(
     with common.exit_codes(debug):
         common.check_device_name(device)
         with common.console.status("Starting."):
-            from gan_mapping.presets import load_preset
-            from gan_mapping.requests import check_text
+            from gan_mapping.editing.requests import check_text
+            from gan_mapping.mappers.presets import load_preset
 
             load_preset(preset)
         common.output_folder(out)
@@ -59,7 +59,7 @@ def generate(
 
 def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json: bool, debug: bool) -> int:
     """Makes one face per seed and the sheet; returns how many failed."""
-    from gan_mapping.requests import NO_INTENT_WARNING
+    from gan_mapping.editing.requests import NO_INTENT_WARNING
 
     failed = 0
     intents = editor.mappers.named(editor.read(empty["text"]))
@@ -86,7 +86,7 @@ def _make_face(editor: FaceEditor, row: Row, out: Path) -> np.ndarray:
     """Makes the face of the row's seed and writes its files; fills in the row."""
     from PIL import Image
 
-    from fdvd.images import save_png
+    from fdvd.media.photos import save_png
 
     start = time.perf_counter()
     face = editor.generate(row["text"], 1, row["seed"])[0]
@@ -103,7 +103,7 @@ def _make_face(editor: FaceEditor, row: Row, out: Path) -> np.ndarray:
 
 def _write_sheet(pictures: list[tuple[np.ndarray, int]], text: str, path: Path, as_json: bool) -> None:
     from apps.sheets import Tile, contact_sheet, in_rows
-    from fdvd.images import save_png
+    from fdvd.media.photos import save_png
 
     tiles = [Tile(picture, f"seed {seed}") for picture, seed in pictures]
     side = 384 if len(tiles) <= 16 else 224

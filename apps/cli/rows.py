@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from apps.cli import common
 from apps.cli.common import Row
-from vl_backbone.errors import UsageError, VilaFaceError, WeightsError
+from vl_backbone.common.errors import UsageError, VilaFaceError, WeightsError
 
 if TYPE_CHECKING:
-    from fdvd.alignment import FaceFrame
-    from gan_mapping.results import EditedFace
+    from fdvd.faces.alignment import FaceFrame
+    from gan_mapping.editing.results import EditedFace
 
 OUTPUT_KINDS = ("edited", "face", "reconstruction", "latent", "sr")
 

@@ -17,7 +17,7 @@ import typer
 
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, PresetOption
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -71,7 +71,7 @@ def serve(
                 raise UsageError("The web page needs gradio: pip install 'vilaface[demo]'.") from None
             from apps.web.limits import Limits
             from apps.web.login import read_login
-            from gan_mapping.presets import load_preset
+            from gan_mapping.mappers.presets import load_preset
 
             load_preset(preset)
             limits = Limits(upload_mb=max_upload_mb, megapixels=max_megapixels, queue=queue)
@@ -80,13 +80,13 @@ def serve(
         # Uploads and results live only as long as the page does.
         with tempfile.TemporaryDirectory(prefix="vilaface-", ignore_cleanup_errors=True) as folder:
             os.environ["GRADIO_TEMP_DIR"] = folder
+            from apps.web.edit_service import EditService
             from apps.web.jobs import Jobs
             from apps.web.parts import Shared
             from apps.web.store import ResultStore
-            from apps.web.studio import Studio
 
             store = ResultStore(Path(folder) / "results", limits)
-            shared = Shared(Studio(common.load_editor(preset, device), limits), store, Jobs())
+            shared = Shared(EditService(common.load_editor(preset, device), limits), store, Jobs())
             _serve(shared, host, port, share, login, root_path)
         # A render may still run in a thread of its own; libraries abort when the interpreter ends under it.
         sys.stdout.flush()

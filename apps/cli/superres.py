@@ -14,10 +14,10 @@ from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOpti
 from apps.cli.rows import empty_row
 from apps.cli.superres_clip import check_clip, is_clip, resolve_clip
 from apps.cli.worker import Worker, run_all
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
     from gan_mapping.superres.results import SuperResolution
 
 
@@ -81,8 +81,8 @@ class PictureResolver(Worker[SuperresSettings]):
         return empty_row("superres", str(source), text, settings.strength, settings.seed, settings.preset)
 
     def work(self, source: Path, name: str, row: Row) -> None:
-        from fdvd.images import load_photo
-        from gan_mapping.requests import check_strength, check_text
+        from fdvd.media.photos import load_photo
+        from gan_mapping.editing.requests import check_strength, check_text
 
         settings = self.settings
         if settings.text is not None:
@@ -130,7 +130,7 @@ class PictureResolver(Worker[SuperresSettings]):
         from PIL import Image
 
         from apps.cli.rows import describe_frame
-        from fdvd.images import save_png
+        from fdvd.media.photos import save_png
 
         row["intents"] = result.intents
         row["warnings"] += result.warnings
@@ -155,7 +155,7 @@ class PictureResolver(Worker[SuperresSettings]):
 
     def _write_sheet(self, name: str, result: SuperResolution, row: Row) -> None:
         from apps.sheets import Tile, contact_sheet, in_rows
-        from fdvd.images import save_png
+        from fdvd.media.photos import save_png
 
         tiles = [Tile(result.pixels, "input")]
         tiles += [Tile(sample.image, f"{number}") for number, sample in enumerate(result.samples, start=1)]

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
     from apps.cli.superres import SuperresSettings
-    from fdvd.video import VideoInfo
-    from gan_mapping.editing import FaceEditor
+    from fdvd.media.video import VideoInfo
+    from gan_mapping.editing.editor import FaceEditor
 
 
 def is_clip(path: Path) -> bool:
     """Whether the name is that of a video; an animated GIF counts as a picture."""
-    from fdvd.video.writer import CONTAINERS
+    from fdvd.media.video.writer import CONTAINERS
 
     return path.suffix.lower() in (*CONTAINERS, ".avi")
 
 
 def check_clip(source: Path, settings: SuperresSettings) -> VideoInfo:
     """What the file says about itself. Raises InputError when it cannot be resolved, before anything is loaded."""
-    from fdvd.video import probe
+    from fdvd.media.video import probe
     from gan_mapping.superres.faces import ALIGNED_SIDE
     from gan_mapping.superres.pixels import MIN_SIDE
 
@@ -46,7 +46,7 @@ def resolve_clip(
 ) -> dict[str, Any]:
     """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
     from apps.cli.rows import describe_frame
-    from fdvd.video import VideoWriter, read_frames
+    from fdvd.media.video import VideoWriter, read_frames
     from gan_mapping.images import to_uint8
     from gan_mapping.superres.clips import ClipResolver
     from gan_mapping.superres.faces import low_resolution_face, resolver_of, wish_of

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps.cli.common import DebugOption, exit_codes, progress_bar, quiet_libraries, say
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from vl_backbone.pretraining.loop import Progress
+    from vl_backbone.training.loop import Progress
 
 train_app = typer.Typer(help="Train the project's own parts.", no_args_is_help=True)
 
@@ -38,13 +38,13 @@ def train_mapper(
     """Fit vision, text and offset mappers and the attribute reader from redrawn faces and labels. Resumes."""
     with exit_codes():
         quiet_libraries()
-        from gan_mapping.checkpoint import save_mappers
+        from gan_mapping.editing.loading import choose_device
         from gan_mapping.generators.factory import load_generator
-        from gan_mapping.loading import choose_device
-        from gan_mapping.losses.networks import load_identity
-        from gan_mapping.training.recipe import fit_mappers, load_config
+        from gan_mapping.mappers.files import save_mappers
+        from gan_mapping.perception.networks import load_identity
+        from gan_mapping.training.closed_form.recipe import fit_mappers, load_config
         from vl_backbone import load_backbone
-        from vl_backbone.assets import WeightStore, default_home
+        from vl_backbone.weights import WeightStore, default_home
 
         recipe = load_config(config)
         backbone, generator = load_backbone(recipe.backbone), load_generator(recipe.generator)
@@ -65,8 +65,8 @@ def train_mapper_images(
 ) -> None:
     """Fine-tune the mappers through the generator with picture losses. Interrupt freely: it goes on where it was."""
     with exit_codes(debug), training_progress() as report:
-        from gan_mapping.training.image_config import load_image_config
-        from gan_mapping.training.image_recipe import MODEL_FILE, train_on_pictures
+        from gan_mapping.training.through_generator.image_config import load_image_config
+        from gan_mapping.training.through_generator.image_recipe import MODEL_FILE, train_on_pictures
 
         train_on_pictures(load_image_config(config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote {out / MODEL_FILE}.")
@@ -83,7 +83,7 @@ def train_superres(
     with exit_codes(debug):
         quiet_libraries()
         from gan_mapping.superres.training import train_pixel_mapper
-        from vl_backbone.assets import default_home
+        from vl_backbone.weights import default_home
 
         folder = work or default_home() / "training" / "superres"
         say(f"Working in {folder}.")
@@ -101,7 +101,7 @@ def train_backbone(
     """Pre-train HD-VILA, stage 1 or 2. Interrupt freely: the same command goes on where it was."""
     with exit_codes(debug), training_progress() as report:
         from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
-        from vl_backbone.pretraining.yaml_config import load_yaml
+        from vl_backbone.training.yaml_config import load_yaml
 
         pretrain(load_yaml(PretrainingConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")
@@ -119,12 +119,12 @@ def train_hdvila_mini(
     with exit_codes(debug):
         quiet_libraries()
         from gan_mapping.generators.factory import load_generator
-        from gan_mapping.synth.mini_recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
-        from vl_backbone.assets import WeightStore
-        from vl_backbone.factory import load_efficientnet, minilm_folder, minilm_state
+        from gan_mapping.hdvila_mini.recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
+        from vl_backbone.backbones.registry import load_efficientnet, minilm_folder, minilm_state
         from vl_backbone.hdvila.mini_weights import save_mini
         from vl_backbone.pretraining.tokens import WordPieces
-        from vl_backbone.pretraining.yaml_config import load_yaml
+        from vl_backbone.training.yaml_config import load_yaml
+        from vl_backbone.weights import WeightStore
 
         recipe = load_yaml(MiniRecipe, config)
         store = WeightStore()
@@ -145,7 +145,7 @@ def train_retrieval(
     """Fine-tune a pre-trained backbone for text-to-video retrieval; goes on where it was interrupted."""
     with exit_codes(debug), training_progress() as report:
         from vl_backbone.downstream.recipes import RetrievalConfig, train_retrieval
-        from vl_backbone.pretraining.yaml_config import load_yaml
+        from vl_backbone.training.yaml_config import load_yaml
 
         train_retrieval(load_yaml(RetrievalConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")
@@ -161,7 +161,7 @@ def train_qa(
     """Fine-tune a pre-trained backbone for video question answering; goes on where it was interrupted."""
     with exit_codes(debug), training_progress() as report:
         from vl_backbone.downstream.recipes import QuestionConfig, train_questions
-        from vl_backbone.pretraining.yaml_config import load_yaml
+        from vl_backbone.training.yaml_config import load_yaml
 
         train_questions(load_yaml(QuestionConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")

@@ -53,7 +53,7 @@ def video(
             import torch
 
             from apps.clip.job import ClipSettings
-            from gan_mapping.presets import load_preset
+            from gan_mapping.mappers.presets import load_preset
 
             load_preset(preset)
         torch.manual_seed(seed)

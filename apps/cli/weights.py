@@ -1,4 +1,4 @@
-"""`vilaface weights`: list, fetch, verify and import weight files; the work is in vl_backbone.assets."""
+"""`vilaface weights`: list, fetch, verify and import weight files; the work is in vl_backbone.weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from apps.cli.common import console, exit_codes, print_json, say
-from vl_backbone.assets import WeightState, WeightStatus, WeightStore
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightState, WeightStatus, WeightStore
 
 weights_app = typer.Typer(
     help="Weight files: what there is, where it comes from, and getting it.", no_args_is_help=True
@@ -107,7 +107,7 @@ def import_file(
 
 def _parts(name: str) -> tuple[list[str], list[str]]:
     """What the preset needs, and what it can do without."""
-    from gan_mapping.presets import load_preset
+    from gan_mapping.mappers.presets import load_preset
 
     preset = load_preset(name)
     return list(preset.parts), list(preset.optional)

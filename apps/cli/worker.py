@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from apps.cli import common
 from apps.cli.common import Row
 from apps.cli.rows import outcome
-from vl_backbone.errors import InputError, VilaFaceError
+from vl_backbone.common.errors import InputError, VilaFaceError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 
 class Settings(Protocol):
@@ -85,8 +85,8 @@ def run_all(
     """
     common.check_device_name(worker.settings.device)
     with common.console.status("Starting."):
-        from fdvd.images import stems
-        from gan_mapping.presets import load_preset
+        from fdvd.media.photos import stems
+        from gan_mapping.mappers.presets import load_preset
 
         load_preset(worker.settings.preset)
     common.output_folder(worker.settings.out)

@@ -16,21 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.clip.workspace import Workspace
-from fdvd.tracking import FaceFinder
-from fdvd.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
-from fdvd.video.joining import join_pieces
-from fdvd.video.writer import CONTAINERS
-from gan_mapping.aiming import AimConfig
-from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
-from gan_mapping.results import StageTimer
-from gan_mapping.video.anchors import Anchor
+from fdvd.faces.tracking import FaceFinder
+from fdvd.media.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
+from fdvd.media.video.joining import join_pieces
+from fdvd.media.video.writer import CONTAINERS
+from gan_mapping.editing.closed_loop import ClosedLoopConfig
+from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
+from gan_mapping.editing.results import StageTimer
 from gan_mapping.video.editor import ClipConfig, ClipEditor
-from gan_mapping.video.lane import FaceEdit
-from gan_mapping.video.plan import ClipPlan, Sighting
-from vl_backbone.errors import InputError, UsageError
+from gan_mapping.video.pivots import Pivot
+from gan_mapping.video.plan import ClipPlan, FrameDetections
+from gan_mapping.video.track_pass import FaceEdit
+from vl_backbone.common.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 FORMAT = 2  # of the work folder; raise it when what is in there changes its meaning
 PIECE_FRAMES = 50  # finished work is kept every so many frames
@@ -130,7 +130,7 @@ class _Job:
         with self.source.open("rb") as file:
             clip = hashlib.file_digest(file, "sha256").hexdigest()
         settings = {**asdict(self.settings), "resume": None, "refine": self.refine}
-        parts = [FORMAT, PIECE_FRAMES, clip, settings, asdict(self.config), asdict(AimConfig()), self.editor.weights]
+        parts = [FORMAT, PIECE_FRAMES, clip, settings, asdict(self.config), asdict(ClosedLoopConfig()), self.editor.weights]
         parts.append(str(self.editor.device))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -183,7 +183,7 @@ class _Job:
     def _pictures(self, start: int = 0) -> Iterator[NDArray[np.uint8]]:
         return (frame.rgb for frame in islice(self._frames(), start, None))
 
-    def _find(self, work: Workspace) -> list[Sighting]:
+    def _find(self, work: Workspace) -> list[FrameDetections]:
         """Pass 1, noting faces as they are found and every frame's pts."""
 
         def watched() -> Iterator[NDArray[np.uint8]]:
@@ -192,7 +192,7 @@ class _Job:
                 yield frame.rgb
 
         known = work.faces()
-        sightings: list[Sighting] = []
+        sightings: list[FrameDetections] = []
         noted = len(known)
         try:
             for sighting in self.clip_editor.find(watched(), known):
@@ -205,7 +205,7 @@ class _Job:
             work.add_faces(seen.faces for seen in sightings[noted:])
         return sightings
 
-    def _anchors(self, work: Workspace, plan: ClipPlan) -> dict[int, Anchor]:
+    def _anchors(self, work: Workspace, plan: ClipPlan) -> dict[int, Pivot]:
         """Who the faces are: from the work folder, the others from the clip."""
         device = self.editor.device
         known = {number: anchor.to(device) for number, anchor in work.anchors().items()}

@@ -12,11 +12,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from fdvd.detection import DetectedFace
-from fdvd.video.joining import Piece
-from gan_mapping.video.anchors import Anchor
-from vl_backbone.assets.files import write_atomically
-from vl_backbone.errors import InputError
+from fdvd.faces.detection import DetectedFace
+from fdvd.media.video.joining import Piece
+from gan_mapping.video.pivots import Pivot
+from vl_backbone.common.errors import InputError
+from vl_backbone.weights.files import write_atomically
 
 _FACES, _PIECES, _KEY = "faces.jsonl", "pieces.jsonl", "key"
 
@@ -69,7 +69,7 @@ class Workspace:
         ]
         self._append(_FACES, rows)
 
-    def anchors(self) -> dict[int, Anchor]:
+    def anchors(self) -> dict[int, Pivot]:
         """The identities known so far, by number of run."""
         found = {}
         for path in self.folder.glob("anchor-*.safetensors"):
@@ -77,10 +77,10 @@ class Workspace:
                 tensors = load_file(path)
             except SafetensorError:
                 continue
-            found[int(path.stem.split("-")[1])] = Anchor(tensors["ws"], tensors["w"])
+            found[int(path.stem.split("-")[1])] = Pivot(tensors["ws"], tensors["w"])
         return found
 
-    def add_anchor(self, number: int, anchor: Anchor) -> None:
+    def add_anchor(self, number: int, anchor: Pivot) -> None:
         """Keeps the identity of a run."""
         tensors = {"ws": anchor.ws.cpu().contiguous(), "w": anchor.w.cpu().contiguous()}
         self._write(f"anchor-{number:05d}.safetensors", save(tensors))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from apps.web.jobs import Job
 from apps.web.pictures import check_file_size
-from gan_mapping.requests import check_strength
-from vl_backbone.errors import InputError
+from gan_mapping.editing.requests import check_strength
+from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
     from apps.clip.job import ClipResult
-    from apps.web.studio import Studio
+    from apps.web.edit_service import EditService
 
 StageReport = Callable[[str, int, int], None]
 
@@ -46,7 +46,7 @@ class ClipRequest:
 
 
 def edit_clip(
-    studio: Studio, request: ClipRequest, out: Path, job: Job | None = None, report: StageReport | None = None
+    studio: EditService, request: ClipRequest, out: Path, job: Job | None = None, report: StageReport | None = None
 ) -> ClipResult:
     """Writes the edited clip to `out`. Raises InputError with a sentence, or Cancelled when `job` was."""
     from apps.clip.job import ClipSettings
@@ -75,7 +75,7 @@ def edit_clip(
 
 def _check_length(clip: str, seconds: int) -> None:
     """InputError for a clip longer than the page takes, or one that does not say how long it is."""
-    from fdvd.video import probe
+    from fdvd.media.video import probe
 
     info = probe(clip)
     length = info.duration if info.duration is not None else float(info.frames / info.rate)

@@ -11,11 +11,11 @@ import gradio as gr
 from apps.cli.common import rounded
 from apps.cli.rows import empty_row
 from apps.web.clips import ClipRequest, edit_clip
+from apps.web.edit_service import EditRequest
 from apps.web.parts import Shared, photo_input, reporter, sentences, visitor
-from apps.web.studio import EditRequest
+from apps.web.result_files import clip_row, edit_row, file_stem, write_edit, write_faces
 from apps.web.superres import SuperResRequest, describe, super_resolve, write_answers
 from apps.web.tabs.video import stage_reporter
-from apps.web.visit import clip_row, edit_row, file_stem, write_edit, write_faces
 
 _WORK: dict[str, Any] = {"concurrency_id": "editor", "concurrency_limit": 1}
 

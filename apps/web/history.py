@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from apps.web.studio import EditRequest
+from apps.web.edit_service import EditRequest
 
 
 @dataclass(frozen=True)

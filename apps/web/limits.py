@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from vl_backbone.checks import require_counts
+from vl_backbone.common.checks import require_counts
 
 
 @dataclass(frozen=True)

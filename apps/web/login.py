@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from pathlib import Path
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 Check = Callable[[str, str], bool]
 

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
+from apps.web.edit_service import EditService
 from apps.web.jobs import Jobs, Report
 from apps.web.limits import Limits
 from apps.web.store import ResultStore
-from apps.web.studio import Studio
-from vl_backbone.errors import VilaFaceError
+from vl_backbone.common.errors import VilaFaceError
 
 # Everything that uses the networks waits in one queue, in the order it came, and runs alone.
 WORK: dict[str, Any] = {"concurrency_id": "editor", "concurrency_limit": 1, "api_visibility": "private"}
@@ -26,7 +26,7 @@ LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 class Shared:
     """What the tabs work with: the editor, the files, the running work."""
 
-    studio: Studio
+    studio: EditService
     store: ResultStore
     jobs: Jobs
 

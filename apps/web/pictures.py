@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from apps.web.limits import Limits
-from fdvd.images import FORMATS, Photo, load_photo
-from vl_backbone.errors import InputError
+from fdvd.media.photos import FORMATS, Photo, load_photo
+from vl_backbone.common.errors import InputError
 
 PREVIEW_SIDE = 1600
 THUMBNAIL_SIDE = 320

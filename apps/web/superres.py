@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from apps.web.edit_service import MAX_SEED, whole_number
 from apps.web.jobs import Job
 from apps.web.pictures import check_file_size, read_upload, save_jpeg
-from apps.web.studio import MAX_SEED, whole_number
-from apps.web.visit import file_stem
-from fdvd.images import save_png
-from gan_mapping.requests import check_strength
-from vl_backbone.errors import InputError
+from apps.web.result_files import file_stem
+from fdvd.media.photos import save_png
+from gan_mapping.editing.requests import check_strength
+from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
-    from apps.web.studio import Studio
+    from apps.web.edit_service import EditService
     from gan_mapping.superres.results import SuperResolution
 
 
@@ -35,7 +35,7 @@ class SuperResRequest:
     aligned: bool = False
 
 
-def super_resolve(studio: Studio, request: SuperResRequest, job: Job | None = None) -> SuperResolution:
+def super_resolve(studio: EditService, request: SuperResRequest, job: Job | None = None) -> SuperResolution:
     """All answers for a request. Raises InputError with a sentence, or Cancelled when `job` was."""
     if request.image is None:
         raise InputError("Choose a picture first.")

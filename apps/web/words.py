@@ -9,7 +9,7 @@ from apps.web.pictures import data_address
 
 if TYPE_CHECKING:
     from apps.clip.job import ClipResult
-    from apps.web.studio import Edit, KnownPhoto
+    from apps.web.edit_service import Edit, KnownPhoto
     from gan_mapping.superres.results import SuperResolution
 
 SAME_PERSON = 0.6

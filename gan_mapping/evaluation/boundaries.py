@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import torch
 
-from fdvd.attributes import HELD_OUT_SEEDS, load_labels
+from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.mappers import OffsetMapper
-from gan_mapping.training.attributes import fit_logistic, label_table
-from gan_mapping.training.bank import FaceSeed, latents_of
-from vl_backbone.errors import InputError
+from gan_mapping.mappers.layers import OffsetMapper
+from gan_mapping.training.closed_form.attributes import fit_logistic, label_table
+from gan_mapping.training.rendered_set import FaceSeed, latents_of
+from vl_backbone.common.errors import InputError
 
 # How far beyond the boundary an edit aims, in no-to-yes distances: a little further than our own, which look.
 MARGIN = 0.55

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from gan_mapping.evaluation.edit_runs import EditOptions, MethodRun
 from gan_mapping.evaluation.edits import EditMeasure
-from gan_mapping.evaluation.instruments import Instruments
 from gan_mapping.evaluation.measures import mean
+from gan_mapping.evaluation.metrics import Metrics
 from gan_mapping.evaluation.records import Json
 from gan_mapping.evaluation.sentences import EditSentence, SentenceFile
 from gan_mapping.evaluation.summary import Comparison, EditSummary, by_sentence, comparisons
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def report_json(
-    runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Instruments, options: EditOptions
+    runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Metrics, options: EditOptions
 ) -> Json:
     """Everything the tables hold, and the settings, JSON-ready."""
     methods, drawn = [], sentences.drawn
@@ -66,7 +66,7 @@ def report_json(
 
 
 def report_markdown(
-    runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Instruments, options: EditOptions
+    runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Metrics, options: EditOptions
 ) -> str:
     """The report; docs/evaluation.md says what each number means."""
     used = [a for a, well in zip(instruments.judge.attributes, instruments.well_judged().tolist(), strict=True) if well]
@@ -94,7 +94,7 @@ def report_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def misread(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
+def latent_residual(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
     """(targets that were missed or read with the wrong sign, attributes read that nobody meant)."""
     wrong = [name for name, sign in sentence.targets if intents.get(name, 0.0) * sign <= 0]
     extra = [name for name in intents if name not in sentence.mentioned]
@@ -116,7 +116,7 @@ def _baselines(run: MethodRun) -> list[Comparison]:
 
 def _understanding(run: MethodRun, sentence: EditSentence) -> Json:
     intents = run.intents[sentence.text]
-    wrong, extra = misread(intents, sentence)
+    wrong, extra = latent_residual(intents, sentence)
     return {"text": sentence.text, "intents": intents, "wrong": wrong, "extra": extra}
 
 

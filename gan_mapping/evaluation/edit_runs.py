@@ -6,22 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from gan_mapping.aiming import AimConfig
-from gan_mapping.editing import FaceEditor
+from gan_mapping.editing.closed_loop import ClosedLoopConfig
+from gan_mapping.editing.editor import FaceEditor
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer, FacePlan
 from gan_mapping.evaluation.faces import FaceChoice, FaceSource, start_face
-from gan_mapping.evaluation.instruments import JUDGE_NETWORK, Instruments, load_instruments
 from gan_mapping.evaluation.judge import JUDGE_FILE
 from gan_mapping.evaluation.methods import Method, load_methods
+from gan_mapping.evaluation.metrics import JUDGE_NETWORK, Metrics, load_instruments
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
 from gan_mapping.evaluation.sentences import SENTENCES_FILE, EditSentence, SentenceFile, load_sentences
 from gan_mapping.evaluation.sheet import SHEET_FACES, draw_sheet, save_jpeg, save_strip
-from gan_mapping.mappers import OffsetMapper
-from vl_backbone.assets.files import sha256_of
-from vl_backbone.errors import InputError, UsageError
-from vl_backbone.factory import load_backbone
+from gan_mapping.mappers.layers import OffsetMapper
+from vl_backbone.backbones.registry import load_backbone
+from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.weights.files import sha256_of
 
 OPTIMISER_BACKBONE = "hdvila-mini"
 Advance = Callable[[int, int], None]
@@ -73,7 +73,7 @@ class MethodRun:
 
 def run_edits(
     editor: FaceEditor, options: EditOptions, out: Path, advance: Advance = lambda done, total: None
-) -> tuple[list[MethodRun], SentenceFile, Instruments]:
+) -> tuple[list[MethodRun], SentenceFile, Metrics]:
     """Measures what is not in `out` yet; advance(done, total) counts edits at strength 1.
 
     Writes out/edits/METHOD/*.json and beside each folder METHOD.jpg, the contact sheet of the first faces. Raises
@@ -178,7 +178,7 @@ def record_key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, refin
             "source": source.fingerprint(),
             "plan": asdict(plan),
             "refine": refine,
-            "aim": asdict(AimConfig()),
+            "aim": asdict(ClosedLoopConfig()),
             "weights": measurer.editor.weights,
             "optimiser": optimiser.backbone.weights if optimiser is not None else None,
             "judge": [sha256_of(JUDGE_FILE), JUDGE_NETWORK, measurer.instruments.perceptual_name],

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.pasting import paste, paste_mask
-from gan_mapping.editing import FaceEditor
+from fdvd.faces.pasting import paste, paste_mask
+from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.regions import edited_region, paste_region
 from gan_mapping.evaluation.faces import StartedFace
-from gan_mapping.evaluation.instruments import Instruments, Look
 from gan_mapping.evaluation.measures import mean, outside_pixels_changed, perceptual_where, spearman
+from gan_mapping.evaluation.metrics import Metrics, Look
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import Json, number
 from gan_mapping.evaluation.sentences import EditSentence
-from gan_mapping.mappers import OffsetMapper
-from gan_mapping.regions import edited_region, paste_region
+from gan_mapping.mappers.layers import OffsetMapper
 
 SMALL = 128  # side of the contact sheet's pictures
 
@@ -111,7 +111,7 @@ class Reading:
     unmentioned: Tensor
 
     @classmethod
-    def of(cls, sentence: EditSentence, instruments: Instruments) -> Reading:
+    def of(cls, sentence: EditSentence, instruments: Metrics) -> Reading:
         """Raises ValueError when the judge does not know a target."""
         names = list(instruments.judge.attributes)
         targets = [names.index(name) for name, _ in sentence.targets]
@@ -142,7 +142,7 @@ class EditMeasurer:
     """Measures faces one at a time; `boundary` and `optimiser` are the baselines, where they are wanted."""
 
     editor: FaceEditor
-    instruments: Instruments
+    instruments: Metrics
     sentences: Sequence[EditSentence]
     boundary: OffsetMapper | None = None
     optimiser: TextOptimiser | None = None
@@ -219,7 +219,7 @@ class EditMeasurer:
     def _along_boundary(
         self, face: StartedFace, before: Look, reading: Reading, steps: Sequence[float]
     ) -> tuple[Attempt, ...]:
-        """The baseline is told the targets: it has no text to misread."""
+        """The baseline is told the targets: it has no text to latent_residual."""
         if self.boundary is None or not steps:
             return ()
         intents = torch.zeros(1, len(self.editor.mappers.attributes), device=face.ws.device)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from fdvd.alignment import FaceFrame
-from fdvd.attributes import HELD_OUT_SEEDS, load_labels
-from fdvd.images import load_photo
-from gan_mapping.editing import FaceEditor
-from vl_backbone.assets.files import sha256_of
-from vl_backbone.errors import UsageError
+from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
+from fdvd.faces.alignment import FaceFrame
+from fdvd.media.photos import load_photo
+from gan_mapping.editing.editor import FaceEditor
+from vl_backbone.common.errors import UsageError
+from vl_backbone.weights.files import sha256_of
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 TRUNCATION = 0.75  # as the held-out faces were labelled

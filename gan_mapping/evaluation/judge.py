@@ -17,11 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from gan_mapping.checkpoint import WEIGHTS_DIR
 from gan_mapping.evaluation.measures import area_under_curve
-from gan_mapping.losses.face_network import FaceNetwork
-from gan_mapping.training.attributes import fair_borders, fit_readings, unseen_readings
-from vl_backbone.errors import WeightsError
+from gan_mapping.mappers.files import WEIGHTS_DIR
+from gan_mapping.perception.face_network import FaceNetwork
+from gan_mapping.training.closed_form.attributes import fair_borders, fit_readings, unseen_readings
+from vl_backbone.common.errors import WeightsError
 
 JUDGE_FILE = WEIGHTS_DIR / "judge.safetensors"
 JUDGE_SIZE = 200

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_mapping.checkpoint import load_mappers
-from gan_mapping.editing import FaceEditor
-from vl_backbone.errors import UsageError, WeightsError
-from vl_backbone.factory import load_backbone
+from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.mappers.files import load_mappers
+from vl_backbone.backbones.registry import load_backbone
+from vl_backbone.common.errors import UsageError, WeightsError
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.losses.face_network import FaceNetwork
-from vl_backbone.errors import UsageError
-from vl_backbone.protocol import Backbone
+from gan_mapping.perception.face_network import FaceNetwork
+from vl_backbone.backbones.protocol import Backbone
+from vl_backbone.common.errors import UsageError
 
 
 @dataclass(frozen=True)

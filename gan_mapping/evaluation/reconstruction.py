@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.editing import FaceEditor
+from gan_mapping.editing.editor import FaceEditor
 from gan_mapping.evaluation.edits import distance, thumbnail
 from gan_mapping.evaluation.faces import FaceChoice, FaceSource, StartedFace, start_face
-from gan_mapping.evaluation.instruments import Instruments, load_instruments
 from gan_mapping.evaluation.measures import mean, perceptual_where, psnr
 from gan_mapping.evaluation.methods import Method, load_methods
+from gan_mapping.evaluation.metrics import Metrics, load_instruments
 from gan_mapping.evaluation.records import FaceRecords, Json, fingerprint, number
 from gan_mapping.evaluation.sheet import SHEET_FACES, draw_sheet, save_jpeg, save_strip
-from gan_mapping.training.vision import offset_cosine
-from vl_backbone.errors import InputError, UsageError
+from gan_mapping.training.closed_form.vision import offset_cosine
+from vl_backbone.common.errors import InputError, UsageError
 
 LINEAR, REFINED, INDEPENDENT = "linear", "refined", "refined, face network not in the loss"
 FIGURES = ("identity", "perceptual", "psnr", "cosine")
@@ -77,7 +77,7 @@ def run_reconstruction(
     options: ReconstructionOptions,
     out: Path,
     advance: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[list[ReconstructionRun], Instruments]:
+) -> tuple[list[ReconstructionRun], Metrics]:
     """Measures what is not in `out` yet; advance(done, total) counts faces.
 
     Writes out/reconstruction/METHOD/*.json and beside each folder METHOD.jpg, a contact sheet.
@@ -120,7 +120,7 @@ def run_reconstruction(
 
 
 def measure_ways(
-    face: StartedFace, editor: FaceEditor, instruments: Instruments, ways: Sequence[str], steps: int
+    face: StartedFace, editor: FaceEditor, instruments: Metrics, ways: Sequence[str], steps: int
 ) -> tuple[list[ReconstructionMeasure], np.ndarray]:
     """-> a measure per way, and small pictures uint8 [(1 + ways) * SMALL, SMALL, 3], the crop first."""
     before = instruments.look(face.crop)
@@ -169,7 +169,7 @@ def _ways(source: FaceSource, place: int, options: ReconstructionOptions) -> lis
     return [LINEAR, *[REFINED] * refined, *[INDEPENDENT] * (refined and options.independent)]
 
 
-def _key(source: FaceSource, ways: list[str], method: Method, instruments: Instruments, steps: int) -> str:
+def _key(source: FaceSource, ways: list[str], method: Method, instruments: Metrics, steps: int) -> str:
     weights = [method.editor.weights, instruments.perceptual_name, method.editor.device.type]
     used = 0 if ways == [LINEAR] else steps
     return fingerprint({"source": source.fingerprint(), "ways": ways, "steps": used, "weights": weights})

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from gan_mapping.evaluation.instruments import Instruments
+from gan_mapping.evaluation.metrics import Metrics
 from gan_mapping.evaluation.reconstruction import (
     FIGURES,
     LINEAR,
@@ -22,7 +22,7 @@ KINDS = ((False, "held-out generated"), (True, "real photos"))
 
 
 def reconstruction_json(
-    runs: Sequence[ReconstructionRun], instruments: Instruments, options: ReconstructionOptions
+    runs: Sequence[ReconstructionRun], instruments: Metrics, options: ReconstructionOptions
 ) -> Json:
     """Means and single faces, and the settings, JSON-ready."""
     methods = []
@@ -41,7 +41,7 @@ def reconstruction_json(
 
 
 def reconstruction_markdown(
-    runs: Sequence[ReconstructionRun], instruments: Instruments, options: ReconstructionOptions
+    runs: Sequence[ReconstructionRun], instruments: Metrics, options: ReconstructionOptions
 ) -> str:
     """The report; docs/evaluation.md says what each number means."""
     steps = ", ".join(sorted({str(options.refine_steps(run.method.editor)) for run in runs}))

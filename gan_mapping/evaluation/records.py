@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vl_backbone.assets.files import write_atomically
-from vl_backbone.strict_json import to_json
+from vl_backbone.common.strict_json import to_json
+from vl_backbone.weights.files import write_atomically
 
 Json = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from fdvd.attributes import ATTRIBUTES
-from vl_backbone.errors import InputError
+from fdvd.attributes.table import ATTRIBUTES
+from vl_backbone.common.errors import InputError
 
 SENTENCES_FILE = Path(__file__).parent / "sentences.yaml"
 GROUPS = ("single", "composite", "removal")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vl_backbone.assets.files import write_atomically
+from vl_backbone.weights.files import write_atomically
 
 PAPER, INK = (250, 249, 247), (38, 36, 33)
 GAP, HEADING = 4, 22

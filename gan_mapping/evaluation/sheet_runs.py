@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_mapping.aiming import AimConfig
-from gan_mapping.editing import FaceEditor
+from gan_mapping.editing.closed_loop import ClosedLoopConfig
+from gan_mapping.editing.editor import FaceEditor
 from gan_mapping.evaluation.edits import thumbnail
 from gan_mapping.evaluation.faces import FaceChoice, start_face
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 
 def run_sheet(
@@ -32,7 +32,7 @@ def run_sheet(
     for place, source in enumerate(sources):
         advance(place, len(sources))
         steps = choice.steps(editor, source)
-        settings = [source.fingerprint(), texts, steps, asdict(AimConfig()), editor.weights, editor.device.type]
+        settings = [source.fingerprint(), texts, steps, asdict(ClosedLoopConfig()), editor.weights, editor.device.type]
         key = fingerprint({"settings": settings})
         if records.read(source.name, key) is None:
             try:

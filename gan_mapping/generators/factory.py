@@ -9,16 +9,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fdvd.attributes import DATA_DIR
+from fdvd.attributes.table import DATA_DIR
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, MobileStyleGAN
 from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.readers import read_generator
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
-from vl_backbone.assets import WeightStore
-from vl_backbone.assets.files import sha256_of
-from vl_backbone.errors import InputError
-from vl_backbone.openvino_runtime import has_bf16
+from vl_backbone.common.errors import InputError
+from vl_backbone.networks.openvino_runtime import has_bf16
+from vl_backbone.weights import WeightStore
+from vl_backbone.weights.files import sha256_of
 
 MOBILE_STYLEGAN = "mobile-stylegan-ffhq"
 GENERATOR_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")

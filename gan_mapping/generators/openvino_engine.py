@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, Synthesis
-from vl_backbone.openvino_runtime import Node, constant, op, ov, request_for
+from vl_backbone.networks.openvino_runtime import Node, constant, op, ov, request_for
 
 FAR = 1e30  # beyond any value that a layer can have
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 MAX_XML_BYTES = 16 * 2**20
 NUM_MAPPING_LAYERS = 8

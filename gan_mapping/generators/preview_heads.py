@@ -54,27 +54,29 @@ class PreviewHead(nn.Module):
 
     @torch.no_grad()
     def initialise(self, synthesis: Synthesis) -> None:
-        """Random weights of a useful size; noise maps and the first depthwise filters of the layers it stands for."""
-        block = synthesis.blocks[self.block + 1]
-        for index, conv in enumerate(self.convs):
-            c_in = conv.depthwise.shape[0]
-            conv.depthwise.normal_(0, 0.05)
-            conv.depthwise[:, :, 1, 1] += 1.0
-            conv.pointwise.normal_(0, math.sqrt(2 / c_in))
-            conv.bias.zero_()
-            # The same noise as the whole network's at that place; how much of it each channel takes is learnt through
-            # the layers that follow.
-            conv.noise.copy_((block.conv1, block.conv2, block.conv2)[index].noise)
-        self.convs[2].noise.zero_()
-        for layer in self.affine:
+        """The first two convolutions begin as a part of the whole network's at that place, the rest at random."""
+        block, up = synthesis.blocks[self.block + 1], self.up_row
+        for index, source in enumerate((block.conv1, block.conv2)):
+            conv, k = self.convs[index], up + 1 + index
+            c_out, c_in = conv.pointwise.shape[:2]
+            conv.depthwise.copy_(source.depthwise[:c_in])
+            thinned = math.sqrt(source.pointwise.shape[1] / c_in)
+            conv.pointwise.copy_(source.pointwise[:c_out, :c_in] * thinned)
+            conv.noise.copy_(source.noise)
+            conv.bias.copy_(source.bias[:c_out])
+            self.affine[index].weight.copy_(synthesis.affine[k].weight[:c_in] * synthesis.scales[k])
+            self.affine[index].bias.copy_(synthesis.affine[k].bias[:c_in] * synthesis.scales[k])
+        last = self.convs[2]
+        width = last.depthwise.shape[0]
+        last.depthwise.normal_(0, 0.05)
+        last.depthwise[:, :, 1, 1] += 1.0
+        last.pointwise.normal_(0, math.sqrt(2 / width))
+        last.noise.zero_()
+        last.bias.zero_()
+        for layer in self.affine[2:]:
             layer.weight.normal_(0, 0.3 / math.sqrt(W_DIM))
             layer.bias.fill_(1.0)
-        self.affine[0].weight.copy_(synthesis.affine[self.up_row + 1].weight)
-        self.affine[0].bias.copy_(synthesis.affine[self.up_row + 1].bias)
-        scale = self.affine[0].bias.abs().mean()
-        self.affine[0].weight /= scale
-        self.affine[0].bias /= scale
-        self.to_rgb.weight.normal_(0, 0.3 / math.sqrt(self.to_rgb.in_channels))
+        self.to_rgb.weight.normal_(0, 0.3 / math.sqrt(width))
         self.to_rgb.bias.zero_()
 
 
@@ -105,7 +107,9 @@ def features_up_to(synthesis: Synthesis, ws: Tensor, block: int) -> tuple[Tensor
     return x, s
 
 
-def patch_forward(head: PreviewHead, features: Tensor, up_style: Tensor, ws: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+def patch_forward(
+    head: PreviewHead, features: Tensor, up_style: Tensor, ws: Tensor, corners: list[tuple[int, int]]
+) -> Tensor:
     """`PreviewHead.forward` on cut-outs, for training: features [B, 4C, p, p], each from its corner (top, left)."""
     styles = head.styles(ws)
     x = inverse_haar(features * up_style[:, :, None, None])

@@ -10,12 +10,12 @@ from zipfile import ZipFile
 import numpy as np
 
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM
-from vl_backbone.assets import default_home, load_table
-from vl_backbone.assets.download import obtain_wheel
-from vl_backbone.assets.files import write_atomically
-from vl_backbone.assets.table import WheelOrigin
-from vl_backbone.errors import WeightsError
-from vl_backbone.openvino_runtime import op, ov
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.networks.openvino_runtime import op, ov
+from vl_backbone.weights import default_home, load_table
+from vl_backbone.weights.download import obtain_wheel
+from vl_backbone.weights.files import write_atomically
+from vl_backbone.weights.table import WheelOrigin
 
 MEMBERS = tuple(f"random_face/data/{n}Network.{e}" for n in ("Mapping", "Synthesis") for e in ("xml", "bin"))
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vl_backbone.efficientnet import EfficientNetLite0
+from vl_backbone.networks.efficientnet import EfficientNetLite0
 
 # Strides 4, 8 and 16 of the pyramid: skin and edges, features, layout. Deeper maps name things, they do not draw them.
 PERCEPTUAL_LAST_BLOCK = 10

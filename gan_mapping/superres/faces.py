@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.alignment import FaceFrame
+from fdvd.faces.alignment import FaceFrame
+from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
+from gan_mapping.editing.results import StageTimer
 from gan_mapping.images import to_uint8
-from gan_mapping.requests import NO_INTENT_WARNING, check_strength, check_text
-from gan_mapping.results import StageTimer
 from gan_mapping.superres.pixels import MAX_SIDE, MIN_SIDE, as_pixels
 from gan_mapping.superres.resolver import Resolved, ResolverConfig, SuperResolver
 from gan_mapping.superres.results import INVENTED_WARNING, ResolvedFace, SuperResolution
 from gan_mapping.superres.start import PixelStart, VisionStart
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
+    from gan_mapping.editing.editor import FaceEditor
 
 # A picture this small is a face: no detector could say more.
 ALIGNED_SIDE = 64

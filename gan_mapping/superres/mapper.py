@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from gan_mapping.superres.pixels import LEVELS, level_of, to_level
 from gan_mapping.superres.preview import PreviewHead
-from vl_backbone.assets.trained_file import read_trained, write_trained
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights.trained_file import read_trained, write_trained
 
 FORMAT = "vilaface-superres-1"
 REMEDY = "reinstall VilaFace, or train it with `vilaface train superres`"

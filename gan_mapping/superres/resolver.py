@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_mapping.aiming import AimConfig, Sight, aimed_offset
-from gan_mapping.checkpoint import Mappers
+from gan_mapping.editing.closed_loop import ClosedLoopConfig, Observation, closed_loop_offset
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.losses.reconstruction import row_spread
+from gan_mapping.mappers.files import Mappers
 from gan_mapping.superres.pixels import back_project, box_filter, consistency, render_to_pixels, within_budget
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import PixelStart
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 # The input's pixels hold an answer together, and its latent is harder to read than a drawn face's in any case.
-AIM = AimConfig(close=0.12, shorten=1.0, length_weight=0.0, strain=2.0, torn=3.0)
+AIM = ClosedLoopConfig(close=0.12, shorten=1.0, length_weight=0.0, max_ratio=2.0, backtrack_ratio=3.0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class SuperResolver:
         pixel_mapper: PixelStart,
         mappers: Mappers,
         config: ResolverConfig | None = None,
-        see: Callable[[Tensor, Tensor], Sight] | None = None,
+        see: Callable[[Tensor, Tensor], Observation] | None = None,
     ) -> None:
         self.generator = generator
         self.pixel_mapper = pixel_mapper
@@ -127,7 +127,7 @@ class SuperResolver:
     def offset(self, fit: Fit, pixels: Tensor, intents: Tensor, strength: float = 1.0) -> Tensor | None:
         """How the words move that latent, [1, num_ws, w_dim]; None when they say nothing.
 
-        Aimed at the answer, not at the moved latent's render: the pixels take back a part of what the words add.
+        EditOffset at the answer, not at the moved latent's render: the pixels take back a part of what the words add.
         """
         if strength == 0 or not bool(intents.any()):
             return None
@@ -138,13 +138,13 @@ class SuperResolver:
         drafting = copy.copy(self)
         drafting._draw = self.generator.draft
 
-        def look(offset: Tensor) -> Sight:
+        def look(offset: Tensor) -> Observation:
             answer = drafting.moved(fit, pixels, offset)
             return see(answer.image, answer.ws)
 
         before = see(self.moved(fit, pixels, None).image, fit.ws)
         mappers = self.mappers
-        aimed = aimed_offset(mappers.offset, fit.ws, intents, before, look, AIM, excludes=mappers.excludes)
+        aimed = closed_loop_offset(mappers.offset, fit.ws, intents, before, look, AIM, excludes=mappers.excludes)
         return aimed.at(strength)
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:

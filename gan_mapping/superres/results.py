@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fdvd.alignment import FaceFrame
+from fdvd.faces.alignment import FaceFrame
 
 INVENTED_WARNING = (
     "The fine details are invented: many faces fit so few pixels, this is one of them, "

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.mappers import VisionMapper
+from gan_mapping.mappers.layers import VisionMapper
 from gan_mapping.superres.pixels import enlarge
 from gan_mapping.superres.preview import PreviewHead
-from vl_backbone.protocol import Backbone
+from vl_backbone.backbones.protocol import Backbone
 
 SAMPLES = 2000
 DIRECTIONS = 96

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fdvd.attributes import HELD_OUT_SEEDS
+from fdvd.attributes.table import HELD_OUT_SEEDS
 from gan_mapping.generators.factory import MobileStyleGANGenerator, load_generator
 from gan_mapping.generators.mobile_stylegan import Synthesis
 from gan_mapping.generators.protocol import Generator
@@ -19,7 +19,7 @@ from gan_mapping.superres.degradation import SIDES, degraded_level
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper, save_pixel_mapper
 from gan_mapping.superres.pixels import LEVELS, to_level
 from gan_mapping.superres.preview import fit_head
-from gan_mapping.training.bank import STORED_SIZE, latents_of, plan_faces, render_shards
+from gan_mapping.training.rendered_set import STORED_SIZE, latents_of, plan_faces, render_shards
 
 BANK_SIDE = 64
 # Ridge penalties that are tried, as parts of the mean squared pixel.

@@ -17,17 +17,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from fdvd.attributes import Labels, load_labels
-from fdvd.captions import describe, facts_of
-from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
+from fdvd.attributes.table import Labels, load_labels
+from fdvd.datasets.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
+from fdvd.language.captions import describe, facts_of
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_uint8
 from gan_mapping.synth.probes import PSI, Probes
 from gan_mapping.synth.walks import Walk, latents_along, seed_of, walk_of
-from gan_mapping.training.bank import FaceSeed, latents_of
-from vl_backbone.assets.files import write_atomically
-from vl_backbone.checks import require_counts
-from vl_backbone.errors import InputError, UsageError
+from gan_mapping.training.rendered_set import FaceSeed, latents_of
+from vl_backbone.common.checks import require_counts
+from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.weights.files import write_atomically
 
 Report = Callable[[str], None]
 GPU_BATCH = 8

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, parse_labels
-from fdvd.captions.facts import FACTS, consistent, facts_of
+from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
+from fdvd.language.captions.facts import FACTS, consistent, facts_of
 from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.training.attributes import fit_directions, fit_logistic
-from gan_mapping.training.bank import FaceSeed, latents_of
+from gan_mapping.training.closed_form.attributes import fit_directions, fit_logistic
+from gan_mapping.training.rendered_set import FaceSeed, latents_of
 
 PSI = 0.75  # of the labelled faces
 PENALTY = 0.06

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.attributes import HELD_OUT_SEEDS, load_labels
-from fdvd.captions.facts import MOTIONS, MOUTH, POSE
+from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
+from fdvd.language.captions.facts import MOTIONS, MOUTH, POSE
 from gan_mapping.synth.probes import Axis
 
 FIRST_UNLABELLED = 100_000

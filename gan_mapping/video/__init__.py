@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gan_mapping.video.editor import ClipConfig, ClipEditor
-from gan_mapping.video.plan import ClipPlan, FaceRun, Shot, Sighting
+from gan_mapping.video.plan import ClipPlan, Tracklet, Shot, FrameDetections
 
-__all__ = ["ClipConfig", "ClipEditor", "ClipPlan", "FaceRun", "Shot", "Sighting"]
+__all__ = ["ClipConfig", "ClipEditor", "ClipPlan", "Tracklet", "Shot", "FrameDetections"]

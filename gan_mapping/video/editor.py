@@ -19,21 +19,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fdvd.detection import DetectedFace
-from fdvd.detection.steady import SteadyFinder
-from fdvd.tracking import FaceFinder
-from gan_mapping.requests import check_strength
-from gan_mapping.video.anchors import Anchor, make_anchor, sample_times
-from gan_mapping.video.lane import FaceEdit, Lane, Moment
+from fdvd.faces.detection import DetectedFace
+from fdvd.faces.detection.steady import SteadyFinder
+from fdvd.faces.tracking import FaceFinder
+from gan_mapping.editing.requests import check_strength
 from gan_mapping.video.lowpass import radius_of
-from gan_mapping.video.plan import ClipPlan, FaceRun, Sighting
+from gan_mapping.video.pivots import Pivot, make_anchor, sample_times
+from gan_mapping.video.plan import ClipPlan, Tracklet, FrameDetections
 from gan_mapping.video.planning import PlanConfig, make_plan
 from gan_mapping.video.shots import CutConfig, shot_starts
-from vl_backbone.errors import InputError
+from gan_mapping.video.track_pass import FaceEdit, TrackPass, FrameState
+from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing import FaceEditor
-    from gan_mapping.refinement import Progress
+    from gan_mapping.editing.editor import FaceEditor
+    from gan_mapping.editing.refinement import Progress
 
 Picture = NDArray[np.uint8]
 
@@ -80,7 +80,7 @@ class ClipEditor:
         """Frames before a frame that `render` must have seen to draw it as in an unbroken run."""
         return sum(radius_of(time * self.rate) for time in (self.config.latent_time, self.config.blend_time))
 
-    def find(self, frames: Iterable[Picture], known: Iterable[Sequence[DetectedFace]] = ()) -> Iterator[Sighting]:
+    def find(self, frames: Iterable[Picture], known: Iterable[Sequence[DetectedFace]] = ()) -> Iterator[FrameDetections]:
         """Pass 1: faces and cuts of every uint8 [H, W, 3] RGB frame, a few frames behind its input.
 
         known: the faces of the first frames, where an earlier run has found them already.
@@ -95,9 +95,9 @@ class ClipEditor:
                 yield frame
 
         for starts in shot_starts(watched(), self.config.cuts):
-            yield Sighting(starts, waiting.popleft())
+            yield FrameDetections(starts, waiting.popleft())
 
-    def plan(self, sightings: Sequence[Sighting], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
+    def plan(self, sightings: Sequence[FrameDetections], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
         """Shots and steadied faces. clip_size: (width, height). face: "largest", "all" or an index, in every shot.
 
         Raises InputError when the clip has no frame or no face.
@@ -109,12 +109,12 @@ class ClipEditor:
 
     def anchors(
         self, plan: ClipPlan, frames: Iterable[Picture], refine: int = 0, progress: Progress | None = None
-    ) -> Iterator[tuple[FaceRun, Anchor]]:
+    ) -> Iterator[tuple[Tracklet, Pivot]]:
         """Between the passes: every face's identity, as soon as its run has gone by.
 
         frames: the clip from its start. refine: optimisation steps for each; progress(step, steps) counts them.
         """
-        wanted: dict[int, list[FaceRun]] = {}
+        wanted: dict[int, list[Tracklet]] = {}
         last: dict[int, int] = {}
         for run in plan.runs:
             times = [run.start + t for t in sample_times(run.scores, self.config.samples)]
@@ -128,7 +128,7 @@ class ClipEditor:
                 if index == last[run.number]:
                     yield run, make_anchor(self.editor, crops.pop(run.number), refine, progress)
 
-    def edits(self, anchors: Mapping[int, Anchor], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
+    def edits(self, anchors: Mapping[int, Pivot], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
         """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
         named = frozenset(self.editor.mappers.named(intents))
@@ -148,9 +148,9 @@ class ClipEditor:
         number; runs without one are left alone.
         """
         first = max(0, start - self.lead_in)
-        moments: Iterator[Moment] = (Moment(index, rgb, rgb) for index, rgb in enumerate(frames, start=first))
+        moments: Iterator[FrameState] = (FrameState(index, rgb, rgb) for index, rgb in enumerate(frames, start=first))
         for runs in plan.lanes():
-            lane = Lane(
+            lane = TrackPass(
                 self.editor,
                 runs,
                 edits,

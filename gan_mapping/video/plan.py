@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fdvd.alignment import FaceFrame
-from fdvd.detection import DetectedFace
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.detection import DetectedFace
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ def crop_size(quads: Floats, largest: int) -> int:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class FrameDetections:
     """One frame as pass 1 saw it: whether a shot starts with it, and the faces in it, the largest first."""
 
     starts_shot: bool
@@ -40,7 +40,7 @@ class Shot:
 
 
 @dataclass(frozen=True, eq=False)
-class FaceRun:
+class Tracklet:
     """One face from where it appears to where it goes, within one shot.
 
     number: counts the runs of the clip. shot: index of its shot. start: its first frame.
@@ -80,11 +80,11 @@ class ClipPlan:
     size: tuple[int, int]
     frames: int
     shots: tuple[Shot, ...]
-    runs: tuple[FaceRun, ...]
+    runs: tuple[Tracklet, ...]
 
-    def lanes(self) -> list[list[FaceRun]]:
+    def lanes(self) -> list[list[Tracklet]]:
         """The runs dealt out so that those of one lane follow one another: one lane per face seen at a time."""
-        lanes: list[list[FaceRun]] = []
+        lanes: list[list[Tracklet]] = []
         for run in sorted(self.runs, key=lambda run: (run.start, run.number)):
             free = next((lane for lane in lanes if lane[-1].stop <= run.start), None)
             if free is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdvd.alignment import CROP_SIZE
-from fdvd.smoothing import smooth_quads
-from fdvd.tracking import Track, link_faces
-from gan_mapping.video.plan import ClipPlan, FaceRun, Floats, Shot, Sighting, crop_size, shots_of
-from vl_backbone.errors import InputError
+from fdvd.faces.alignment import CROP_SIZE
+from fdvd.faces.smoothing import smooth_quads
+from fdvd.faces.tracking import Track, link_faces
+from gan_mapping.video.plan import ClipPlan, Tracklet, Floats, Shot, FrameDetections, crop_size, shots_of
+from vl_backbone.common.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PlanConfig:
 
 
 def make_plan(
-    sightings: Sequence[Sighting],
+    sightings: Sequence[FrameDetections],
     clip_size: tuple[int, int],
     rate: float,
     face: str | int = "largest",
@@ -59,7 +59,7 @@ def make_plan(
         raise InputError("The clip has no frames; use another copy.")
     chosen = _check_face(face)
     shots = shots_of([sighting.starts_shot for sighting in sightings])
-    runs: list[FaceRun] = []
+    runs: list[Tracklet] = []
     for index, shot in enumerate(shots):
         faces = [sighting.faces for sighting in sightings[shot.start : shot.stop]]
         tracks = link_faces(faces, max_gap=round(config.max_gap * rate))
@@ -111,7 +111,7 @@ def _ranked(tracks: Sequence[Track], rank: int) -> list[Track]:
 
 def _run(
     track: Track, number: int, index: int, shot: Shot, rate: float, config: PlanConfig, resolution: int
-) -> FaceRun:
+) -> Tracklet:
     first, last = _span(track)
     length = shot.stop - shot.start
     edge = config.edge * rate
@@ -120,7 +120,7 @@ def _run(
     quads = smooth_quads(track.quads()[first:last], config.axes_time * rate, config.centre_time * rate)
     scores = np.where(track.found, track.scores, 0.0)[first:last]
     presence = _presence(last - first, config.fade * rate, comes=first > 0, goes=last < length)
-    return FaceRun(number, index, shot.start + first, quads, presence, scores, crop_size(quads, resolution))
+    return Tracklet(number, index, shot.start + first, quads, presence, scores, crop_size(quads, resolution))
 
 
 def _presence(length: int, fade: float, *, comes: bool, goes: bool) -> Floats:

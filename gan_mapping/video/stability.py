@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from fdvd.alignment import FaceFrame
+from fdvd.faces.alignment import FaceFrame
 
 Floats = NDArray[np.float64]
 

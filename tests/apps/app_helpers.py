@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.alignment import FaceFrame
-from gan_mapping.aiming import Aimed
-from gan_mapping.checkpoint import Mappers
+from fdvd.faces.alignment import FaceFrame
+from gan_mapping.editing.closed_loop import EditOffset
+from gan_mapping.editing.results import GeneratedFace
 from gan_mapping.images import to_uint8
-from gan_mapping.results import GeneratedFace
-from vl_backbone.errors import InputError
+from gan_mapping.mappers.files import Mappers
+from vl_backbone.common.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 VILAFACE = Path(sys.executable).with_name("vilaface")
@@ -118,9 +118,9 @@ class FakeEditor:
     def read(self, text: str) -> Tensor:
         return torch.zeros(1, 4) if "weather" in text else torch.tensor([[0.5, 0.0, 0.0, 0.0]])
 
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[EditOffset, np.ndarray]:
         offset = self.mappers.offset(ws, intents)
-        return Aimed(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
+        return EditOffset(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
 
     def draw(self, ws: Tensor) -> np.ndarray:
         return to_uint8(self.generator.render(ws))[0]

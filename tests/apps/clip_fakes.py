@@ -14,8 +14,8 @@ from app_helpers import SIDE, FakeEditor
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fdvd.detection import DetectedFace
-from fdvd.video import read_frames
+from fdvd.faces.detection import DetectedFace
+from fdvd.media.video import read_frames
 
 
 class ClipFake(FakeEditor):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdvd.alignment import FaceFrame
+from fdvd.faces.alignment import FaceFrame
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.images import to_uint8
 

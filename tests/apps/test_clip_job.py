@@ -11,8 +11,8 @@ from clip_fakes import ClipFake, Finder, packets, sound, times
 
 from apps.clip import job
 from apps.clip.job import ClipSettings, edit_clip
-from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
-from vl_backbone.errors import InputError, UsageError
+from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
+from vl_backbone.common.errors import InputError, UsageError
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 30
 

@@ -13,7 +13,7 @@ import pytest
 from app_helpers import VILAFACE, Launch
 from PIL import Image
 
-from fdvd.sources import open_dataset
+from fdvd.datasets.sources import open_dataset
 
 SMALL = ("--frames", "3", "--hr-size", "128", "--lr-size", "32", "--block", "1", "--device", "cpu")
 

@@ -5,8 +5,8 @@ import pytest
 from generated_clips import RATE, SIZE, face_of_seed, true_quad, write_talk
 
 from apps.fdvd_tools import fdvd_tools
-from fdvd.builder import BuildSettings, build_fdvd
-from fdvd.video import probe, read_frames_at
+from fdvd.datasets.builder import BuildSettings, build_fdvd
+from fdvd.media.video import probe, read_frames_at
 from gan_mapping import load_generator
 
 pytestmark = pytest.mark.slow

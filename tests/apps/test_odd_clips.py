@@ -11,9 +11,9 @@ from clip_fakes import ClipFake, Finder, packets, recorded, sound, times
 from PIL import Image
 
 from apps.clip.job import ClipResult, ClipSettings, edit_clip
-from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
-from fdvd.video.info import Orientation
-from vl_backbone.errors import InputError
+from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
+from fdvd.media.video.info import Orientation
+from vl_backbone.common.errors import InputError
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 20
 Pictures = list[np.ndarray]

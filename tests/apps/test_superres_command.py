@@ -12,8 +12,8 @@ from PIL import Image
 
 from apps.cli.superres import SuperresSettings
 from apps.cli.superres_clip import check_clip, is_clip
-from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
-from vl_backbone.errors import InputError
+from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
+from vl_backbone.common.errors import InputError
 
 
 def write_clip(path: Path, width: int, height: int, frames: int = 3) -> Path:

@@ -13,8 +13,8 @@ import pytest
 from app_helpers import VILAFACE, Launch, json_rows
 from PIL import Image
 
-from fdvd.images import load_photo
-from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
+from fdvd.media.photos import load_photo
+from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
 
 
 @pytest.fixture(scope="module")

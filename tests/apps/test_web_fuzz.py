@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from apps.web.clips import ClipRequest, edit_clip
+from apps.web.edit_service import EditRequest, EditService
 from apps.web.limits import Limits
-from apps.web.studio import EditRequest, Studio
 from apps.web.superres import SuperResRequest, super_resolve
-from vl_backbone.errors import VilaFaceError
+from vl_backbone.common.errors import VilaFaceError
 
 NUMBERS = st.floats() | st.integers() | st.integers(-3, 30)
 ANYTHING = st.recursive(
@@ -38,8 +38,8 @@ class AnsweringEditor(FakeEditor):
 
 
 @pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio(AnsweringEditor(faces=2), Limits(clip_s=2, refine=3))  # type: ignore[arg-type]
+def studio() -> EditService:
+    return EditService(AnsweringEditor(faces=2), Limits(clip_s=2, refine=3))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def refused(call: Any) -> str:
 
 @many
 @given(st.data())
-def test_edits(studio: Studio, photo: str, data: st.DataObject) -> None:
+def test_edits(studio: EditService, photo: str, data: st.DataObject) -> None:
     values = {name: data.draw(WORDS, name) for name in ("text", "strength", "face", "refine", "pose", "age", "smile")}
     sensible = {"text": "smile", "strength": 1.0, "face": "largest", "refine": 0, "pose": 0.0, "age": 0.0, "smile": 0.0}
     chosen = data.draw(st.sets(st.sampled_from(sorted(sensible)), max_size=3), "odd")
@@ -76,7 +76,7 @@ def test_edits(studio: Studio, photo: str, data: st.DataObject) -> None:
 
 @many
 @given(WORDS, WORDS, WORDS, WORDS, WORDS)
-def test_clips(studio: Studio, photo: str, text: Any, strength: Any, face: Any, refine: Any, preview: Any) -> None:
+def test_clips(studio: EditService, photo: str, text: Any, strength: Any, face: Any, refine: Any, preview: Any) -> None:
     asked = ClipRequest(photo, text, strength, face, refine, preview)
     sentence = refused(lambda: edit_clip(studio, asked, Path(photo).with_name("out.mp4")))
     assert sentence and str(Path(photo).parent) not in sentence
@@ -84,19 +84,19 @@ def test_clips(studio: Studio, photo: str, text: Any, strength: Any, face: Any, 
 
 @many
 @given(WORDS, NUMBERS | WORDS, NUMBERS | WORDS, NUMBERS | WORDS)
-def test_small_faces(studio: Studio, photo: str, text: Any, samples: Any, strength: Any, seed: Any) -> None:
+def test_small_faces(studio: EditService, photo: str, text: Any, samples: Any, strength: Any, seed: Any) -> None:
     refused(lambda: super_resolve(studio, SuperResRequest(photo, text, samples, strength, seed)))
 
 
 @many
 @given(WORDS, NUMBERS | WORDS, NUMBERS | WORDS)
-def test_new_faces(studio: Studio, text: Any, n: Any, seed: Any) -> None:
+def test_new_faces(studio: EditService, text: Any, n: Any, seed: Any) -> None:
     refused(lambda: studio.generate(text, n, seed))
 
 
 @many
 @given(st.text(max_size=300))
-def test_files_that_are_not_there(studio: Studio, name: str) -> None:
+def test_files_that_are_not_there(studio: EditService, name: str) -> None:
     assert refused(lambda: studio.edit(EditRequest(f"/no/such/{name}", "smile")))
     assert refused(lambda: super_resolve(studio, SuperResRequest(f"/no/such/{name}")))
     assert refused(lambda: edit_clip(studio, ClipRequest(f"/no/such/{name}", "smile"), Path("out.mp4")))

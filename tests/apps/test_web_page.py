@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from app_helpers import FakeEditor
 
+from apps.web.edit_service import EditService
 from apps.web.jobs import Jobs
 from apps.web.limits import Limits
 from apps.web.login import read_login
 from apps.web.page import build_page, launch_options
 from apps.web.parts import Shared
 from apps.web.store import ResultStore
-from apps.web.studio import Studio
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 
 @pytest.fixture
 def shared(fake_editor: FakeEditor, tmp_path: Path) -> Shared:
     limits = Limits()
-    return Shared(Studio(fake_editor, limits), ResultStore(tmp_path, limits), Jobs())  # type: ignore[arg-type]
+    return Shared(EditService(fake_editor, limits), ResultStore(tmp_path, limits), Jobs())  # type: ignore[arg-type]
 
 
 def test_the_page_names_its_endpoints(shared: Shared) -> None:

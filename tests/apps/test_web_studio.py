@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from apps.web.edit_service import STRIP, EditRequest, EditService, whole_number
 from apps.web.jobs import Cancelled, Job, Jobs
 from apps.web.limits import Limits
 from apps.web.pictures import PREVIEW_SIDE, preview
-from apps.web.studio import STRIP, EditRequest, Studio, whole_number
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 
 STAGES_OF_A_NEW_FACE = {"align", "encode", "refine"}
 
@@ -29,11 +29,11 @@ def photo(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def studio(fake_editor: FakeEditor) -> Studio:
-    return Studio(fake_editor)  # type: ignore[arg-type]
+def studio(fake_editor: FakeEditor) -> EditService:
+    return EditService(fake_editor)  # type: ignore[arg-type]
 
 
-def test_an_edit_reports_its_steps_and_changes_the_photo(studio: Studio, photo: str) -> None:
+def test_an_edit_reports_its_steps_and_changes_the_photo(studio: EditService, photo: str) -> None:
     steps: list[tuple[int, int]] = []
     edit = studio.edit(EditRequest(photo, "smile"), report=lambda i, n: steps.append((i, n)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
@@ -43,7 +43,7 @@ def test_an_edit_reports_its_steps_and_changes_the_photo(studio: Studio, photo: 
 
 
 def test_a_new_sentence_or_slider_detects_and_inverts_nothing(
-    studio: Studio, fake_editor: FakeEditor, photo: str
+    studio: EditService, fake_editor: FakeEditor, photo: str
 ) -> None:
     first = EditRequest(photo, "smile", refine=2)
     assert not studio.is_known(first)
@@ -63,7 +63,7 @@ def test_a_new_sentence_or_slider_detects_and_inverts_nothing(
 
 
 def test_a_copy_of_a_photo_is_known_and_another_one_is_not(
-    studio: Studio, fake_editor: FakeEditor, photo: str, tmp_path: Path
+    studio: EditService, fake_editor: FakeEditor, photo: str, tmp_path: Path
 ) -> None:
     (tmp_path / "copy.png").write_bytes(Path(photo).read_bytes())
     Image.new("RGB", (40, 40)).save(tmp_path / "other.png")
@@ -72,7 +72,7 @@ def test_a_copy_of_a_photo_is_known_and_another_one_is_not(
     assert fake_editor.inversions == 2
 
 
-def test_the_best_latent_in_hand_is_found(studio: Studio, photo: str) -> None:
+def test_the_best_latent_in_hand_is_found(studio: EditService, photo: str) -> None:
     assert studio.best_steps(EditRequest(photo, "smile", refine=5)) == 0
     for steps in (0, 2, 7):
         studio.edit(EditRequest(photo, "smile", refine=steps))
@@ -80,13 +80,13 @@ def test_the_best_latent_in_hand_is_found(studio: Studio, photo: str) -> None:
     assert studio.best_steps(EditRequest(photo, "smile", refine=9)) == 7
 
 
-def test_nothing_asked_gives_the_photo_back(studio: Studio, photo: str) -> None:
+def test_nothing_asked_gives_the_photo_back(studio: EditService, photo: str) -> None:
     for request in (EditRequest(photo, "smile", 0.0, refine=0), EditRequest(photo, "", refine=0)):
         assert np.array_equal(np.asarray(studio.edit(request).image), np.asarray(Image.open(photo)))
 
 
 def test_memory_for_photos_is_bounded(fake_editor: FakeEditor, tmp_path: Path) -> None:
-    studio = Studio(fake_editor, Limits(cache_mb=1))  # type: ignore[arg-type]
+    studio = EditService(fake_editor, Limits(cache_mb=1))  # type: ignore[arg-type]
     paths = []
     for shade in range(6):
         paths.append(str(tmp_path / f"{shade}.png"))
@@ -100,7 +100,7 @@ def test_memory_for_photos_is_bounded(fake_editor: FakeEditor, tmp_path: Path) -
     assert held <= 1
 
 
-def test_one_photo_keeps_few_inversions(studio: Studio, photo: str) -> None:
+def test_one_photo_keeps_few_inversions(studio: EditService, photo: str) -> None:
     for steps in range(8):
         studio.edit(EditRequest(photo, "smile", refine=steps))
     assert sum(studio.is_known(EditRequest(photo, "smile", refine=steps)) for steps in range(8)) == 4
@@ -136,13 +136,13 @@ def test_bad_requests_are_sentences(photo: str, change: dict[str, Any], sentence
         ({"face": "left"}, "face must be"),
     ],
 )
-def test_bad_choices_are_sentences(studio: Studio, photo: str, change: dict[str, Any], sentence: str) -> None:
+def test_bad_choices_are_sentences(studio: EditService, photo: str, change: dict[str, Any], sentence: str) -> None:
     arguments: dict[str, Any] = {"image": photo, "text": "smile"}
     with pytest.raises(InputError, match=sentence):
         studio.edit(EditRequest(**{**arguments, **change}))
 
 
-def test_unusable_photos_are_sentences(studio: Studio, tmp_path: Path) -> None:
+def test_unusable_photos_are_sentences(studio: EditService, tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("this is no photo")
     with pytest.raises(InputError, match="The photo is not a photo in a known format") as error:
@@ -154,13 +154,13 @@ def test_unusable_photos_are_sentences(studio: Studio, tmp_path: Path) -> None:
 
 def test_a_photo_without_a_face_is_told_in_the_pages_own_words(photo: str) -> None:
     with pytest.raises(InputError, match="No face was found") as error:
-        Studio(FakeEditor(faces=0)).photo(photo)  # type: ignore[arg-type]
+        EditService(FakeEditor(faces=0)).photo(photo)  # type: ignore[arg-type]
     assert "--aligned" not in str(error.value)
-    assert len(Studio(FakeEditor(faces=2)).photo(photo).frames) == 2  # type: ignore[arg-type]
+    assert len(EditService(FakeEditor(faces=2)).photo(photo).frames) == 2  # type: ignore[arg-type]
 
 
 def test_large_files_and_pictures_are_refused(fake_editor: FakeEditor, tmp_path: Path) -> None:
-    studio = Studio(fake_editor, Limits(upload_mb=1, megapixels=1))  # type: ignore[arg-type]
+    studio = EditService(fake_editor, Limits(upload_mb=1, megapixels=1))  # type: ignore[arg-type]
     noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "heavy.png")
     with pytest.raises(InputError, match="up to 1 MB"):
@@ -171,7 +171,7 @@ def test_large_files_and_pictures_are_refused(fake_editor: FakeEditor, tmp_path:
     assert fake_editor.detections == 0
 
 
-def test_the_strip_shows_the_face_at_all_strengths(studio: Studio, photo: str) -> None:
+def test_the_strip_shows_the_face_at_all_strengths(studio: EditService, photo: str) -> None:
     strip = studio.strip(EditRequest(photo, "smile"), 0)
     assert [strength for strength, _ in strip] == list(STRIP)
     levels = [picture.mean() for _, picture in strip]
@@ -179,7 +179,7 @@ def test_the_strip_shows_the_face_at_all_strengths(studio: Studio, photo: str) -
     assert len(set(levels)) > 2
 
 
-def test_a_cancelled_edit_ends_at_its_next_step(studio: Studio, fake_editor: FakeEditor, photo: str) -> None:
+def test_a_cancelled_edit_ends_at_its_next_step(studio: EditService, fake_editor: FakeEditor, photo: str) -> None:
     job = Job()
 
     def report(step: int, steps: int) -> None:
@@ -204,7 +204,7 @@ def test_cancelling_reaches_only_ones_own_work() -> None:
         later.check()
 
 
-def test_faces_are_made_and_bounded(studio: Studio) -> None:
+def test_faces_are_made_and_bounded(studio: EditService) -> None:
     assert [face.seed for face in studio.generate("an old man", 3, 7)] == [7, 8, 9]
     for text, n, seed, sentence in (
         (" ", 1, 0, "Say who"),

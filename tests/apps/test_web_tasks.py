@@ -12,18 +12,18 @@ from app_helpers import FakeEditor
 from PIL import Image
 
 from apps.web.clips import ClipRequest, edit_clip
+from apps.web.edit_service import EditService
 from apps.web.limits import Limits
-from apps.web.studio import Studio
 from apps.web.superres import SuperResRequest, describe, super_resolve, write_answers, write_pair
-from fdvd.alignment import FaceFrame
-from fdvd.video import VideoInfo, VideoWriter
+from fdvd.faces.alignment import FaceFrame
+from fdvd.media.video import VideoInfo, VideoWriter
 from gan_mapping.superres.results import ResolvedFace, SuperResolution
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 
 @pytest.fixture
-def studio(fake_editor: FakeEditor) -> Studio:
-    return Studio(fake_editor, Limits(clip_s=2))  # type: ignore[arg-type]
+def studio(fake_editor: FakeEditor) -> EditService:
+    return EditService(fake_editor, Limits(clip_s=2))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def clip(tmp_path: Path) -> Path:
     ],
 )
 def test_clips_that_cannot_be_edited_are_sentences(
-    studio: Studio, clip: Path, tmp_path: Path, change: dict[str, Any], sentence: str
+    studio: EditService, clip: Path, tmp_path: Path, change: dict[str, Any], sentence: str
 ) -> None:
     arguments: dict[str, Any] = {"clip": str(clip), "text": "smile", **change}
     with pytest.raises(InputError, match=sentence) as error:
@@ -60,7 +60,7 @@ def test_clips_that_cannot_be_edited_are_sentences(
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_file_that_is_no_clip_is_a_sentence(studio: Studio, tmp_path: Path) -> None:
+def test_a_file_that_is_no_clip_is_a_sentence(studio: EditService, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"this is no clip")
     with pytest.raises(InputError, match="The clip is not a video") as error:
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_clip_is_a_sentence(studio: Studio, tmp_path: Path) ->
     ],
 )
 def test_faces_that_cannot_be_resolved_are_sentences(
-    studio: Studio, tmp_path: Path, change: dict[str, Any], sentence: str
+    studio: EditService, tmp_path: Path, change: dict[str, Any], sentence: str
 ) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "tiny.png")
     arguments: dict[str, Any] = {"image": str(tmp_path / "tiny.png"), **change}

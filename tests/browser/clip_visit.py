@@ -9,7 +9,7 @@ import numpy as np
 from browsing import FACES, MINUTES, Visit
 from PIL import Image
 
-from fdvd.video import VideoInfo, VideoWriter
+from fdvd.media.video import VideoInfo, VideoWriter
 
 SIDE, FRAMES, RATE = 320, 3, 3
 

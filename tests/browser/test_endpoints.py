@@ -20,7 +20,7 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from PIL import Image
 
-from fdvd.video import VideoInfo, VideoWriter, read_frames
+from fdvd.media.video import VideoInfo, VideoWriter, read_frames
 
 pytestmark = pytest.mark.browser
 

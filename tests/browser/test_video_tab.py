@@ -10,7 +10,7 @@ import pytest
 from browsing import FACES, Server
 from clip_visit import FRAMES, RATE, SIDE, ClipVisit, short_clip
 
-from fdvd.video import read_frames
+from fdvd.media.video import read_frames
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdvd.video import VideoInfo, VideoWriter, probe
+from fdvd.media.video import VideoInfo, VideoWriter, probe
 
 ROOT = Path(__file__).parents[2]
 # docs/hdvila.md is left out: its example reads the official weights, which only users can have.

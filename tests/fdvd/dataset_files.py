@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fdvd.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
-from fdvd.video import VideoInfo, VideoWriter
+from fdvd.datasets.packed import BLOCK_FOLDER, FORMAT, MANIFEST, SETTINGS, block_name, zip_bytes
+from fdvd.media.video import VideoInfo, VideoWriter
 
 
 def picture(value: int, side: int) -> np.ndarray:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdvd.alignment import FaceFrame, ffhq_quad
-from fdvd.detection import DetectedFace, load_detector
-from vl_backbone.errors import InputError
+from fdvd.faces.alignment import FaceFrame, ffhq_quad
+from fdvd.faces.detection import DetectedFace, load_detector
+from vl_backbone.common.errors import InputError
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdvd import attributes
-from fdvd.attributes import (
+from fdvd.attributes.table import (
     ATTRIBUTES,
     DATA_DIR,
     HELD_OUT_SEEDS,
@@ -14,7 +13,8 @@ from fdvd.attributes import (
     load_labels,
     parse_labels,
 )
-from vl_backbone.errors import InputError
+from fdvd.attributes import table as attributes
+from vl_backbone.common.errors import InputError
 
 HEADER = "seed,gender,age,hair_color,hair_texture,hair_length,flags\n"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdvd.sources import open_dataset
-from vl_backbone.errors import InputError, UsageError
+from fdvd.datasets.sources import open_dataset
+from vl_backbone.common.errors import InputError, UsageError
 
 
 def picture(path: Path, value: int = 100) -> Path:

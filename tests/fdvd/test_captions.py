@@ -9,11 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdvd.attributes import load_labels
-from fdvd.captions import FACTS, describe, describe_with_claims, facts_of, from_celeba, states, unread_words, untrue
-from fdvd.captions.facts import CELEBA_ATTRIBUTES, EMOTIONS, MOTIONS, POSE, VOICE, consistent
-from fdvd.captions.grammar import rules
-from vl_backbone.errors import InputError
+from fdvd.attributes.table import load_labels
+from fdvd.language.captions import (
+    FACTS,
+    describe,
+    describe_with_claims,
+    facts_of,
+    from_celeba,
+    states,
+    unread_words,
+    untrue,
+)
+from fdvd.language.captions.facts import CELEBA_ATTRIBUTES, EMOTIONS, MOTIONS, POSE, VOICE, consistent
+from fdvd.language.captions.grammar import rules
+from vl_backbone.common.errors import InputError
 
 LABELS = load_labels()
 SEEDS = random.Random(4).sample(sorted(LABELS), 250)

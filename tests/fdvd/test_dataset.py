@@ -11,9 +11,9 @@ import pytest
 import torch
 from dataset_files import packed, stills, videos
 
-from fdvd.dataset import ClipBatch, ClipDataset, ClipLoader, SeededSampler, collate
-from fdvd.sources import VideoClips, open_dataset
-from vl_backbone.errors import InputError, UsageError
+from fdvd.datasets.dataset import ClipBatch, ClipDataset, ClipLoader, SeededSampler, collate
+from fdvd.datasets.sources import VideoClips, open_dataset
+from vl_backbone.common.errors import InputError, UsageError
 
 
 @pytest.fixture(scope="module")

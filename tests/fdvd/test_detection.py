@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdvd.detection import FaceDetector, load_detector
-from fdvd.detection.mtcnn import nms
+from fdvd.faces.detection import FaceDetector, load_detector
+from fdvd.faces.detection.mtcnn import nms
 
 Picture = NDArray[np.uint8]
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
-from fdvd.images import MAX_MEGAPIXELS, Photo, load_photo, save_png, stems
-from vl_backbone.errors import InputError
+from fdvd.media.photos import MAX_MEGAPIXELS, Photo, load_photo, save_png, stems
+from vl_backbone.common.errors import InputError
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(0, 256, (24, 31, 4), dtype=np.uint8)

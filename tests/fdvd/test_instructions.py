@@ -7,12 +7,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from fdvd.attributes import ATTRIBUTES
-from fdvd.instructions import Instruction, load_heldout, sample
-from fdvd.instructions.changes import about_something_else, load_changes, tell
-from fdvd.instructions.english import article, enumerate_words, gerund, indefinite, third_person
-from fdvd.instructions.lexicon import CONFLICTS, compatible, load, signs
-from fdvd.instructions.neutral import data
+from fdvd.attributes.table import ATTRIBUTES
+from fdvd.language.instructions import Instruction, load_heldout, sample
+from fdvd.language.instructions.changes import about_something_else, load_changes, tell
+from fdvd.language.instructions.english import article, enumerate_words, gerund, indefinite, third_person
+from fdvd.language.instructions.lexicon import CONFLICTS, compatible, load, signs
+from fdvd.language.instructions.no_edit import data
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from fdvd.alignment import FaceFrame
-from fdvd.detection import load_detector
-from fdvd.pasting import paste, paste_mask
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.detection import load_detector
+from fdvd.faces.pasting import paste, paste_mask
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdvd.alignment import FaceFrame
-from fdvd.pasting import paste
-from fdvd.toning import tone_of, toned
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.monochrome import tone_of, toned
+from fdvd.faces.pasting import paste
 
 Picture = NDArray[np.uint8]
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from fdvd.alignment import FaceFrame
-from fdvd.detection import DetectedFace
-from fdvd.smoothing import gaussian_smooth, smooth_quads
-from fdvd.tracking import find_tracks, overlap, track_faces
-from vl_backbone.errors import InputError
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.detection import DetectedFace
+from fdvd.faces.smoothing import gaussian_smooth, smooth_quads
+from fdvd.faces.tracking import find_tracks, overlap, track_faces
+from vl_backbone.common.errors import InputError
 
 FACE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
 

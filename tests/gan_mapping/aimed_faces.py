@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_mapping.aiming import Sight
-from gan_mapping.mappers import OffsetMapper
+from gan_mapping.editing.closed_loop import Observation
+from gan_mapping.mappers.layers import OffsetMapper
 
 NUM_WS, W_DIM = 3, 4
 
@@ -29,11 +29,11 @@ class Face:
         self.looks = 0
         self.breaks_at = 100.0
 
-    def __call__(self, offset: Tensor) -> Sight:
-        """The latent is misread by 1, and by more where the picture falls apart."""
+    def __call__(self, offset: Tensor) -> Observation:
+        """The latent is latent_residual by 1, and by more where the picture falls apart."""
         self.looks += 1
         apart = 10.0 * float(bool((offset.abs() > self.breaks_at).any()))
-        return Sight(self.after(offset), torch.tensor(1.0 + apart))
+        return Observation(self.after(offset), torch.tensor(1.0 + apart))
 
     def after(self, offset: Tensor) -> Tensor:
         return self.before + self.answers * offset[0, 0, :3]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from fdvd.images import load_photo
+from fdvd.media.photos import load_photo
 from gan_mapping import FaceEditor
+from gan_mapping.editing.requests import check_strength, check_text, choose_faces
+from gan_mapping.editing.session import EditSession
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
-from gan_mapping.requests import check_strength, check_text, choose_faces
-from gan_mapping.session import EditSession
-from vl_backbone.errors import InputError, UsageError, VilaFaceError
+from vl_backbone.common.errors import InputError, UsageError, VilaFaceError
 
 PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.png"
 

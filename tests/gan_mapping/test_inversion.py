@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from fdvd.images import load_photo
+from fdvd.media.photos import load_photo
 from gan_mapping import FaceEditor
+from gan_mapping.editing.encoding import LOOKS, Seen, read_latent
 from gan_mapping.images import to_uint8
-from gan_mapping.inversion import LOOKS, Seen, read_latent
-from gan_mapping.mappers import CorrectionMapper, VisionMapper
-from gan_mapping.training.correction import fit_correction
+from gan_mapping.mappers.layers import CorrectionMapper, VisionMapper
+from gan_mapping.training.closed_form.correction import fit_correction
 
 PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.png"
 RANK, PERSON, W_DIM, NUM_WS = 3, 2, 5, 4

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdvd.attributes import ATTRIBUTES
-from fdvd.instructions import load_heldout
+from fdvd.attributes.table import ATTRIBUTES
+from fdvd.language.instructions import load_heldout
 from gan_mapping import FaceEditor
-from gan_mapping.checkpoint import Mappers, load_mappers, save_mappers
-from gan_mapping.loading import load_editor
-from gan_mapping.mappers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
-from gan_mapping.presets import load_preset
-from vl_backbone.errors import WeightsError
+from gan_mapping.editing.loading import load_editor
+from gan_mapping.mappers.files import Mappers, load_mappers, save_mappers
+from gan_mapping.mappers.layers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers.presets import load_preset
+from vl_backbone.common.errors import WeightsError
 
 
 def random_mappers() -> Mappers:
@@ -66,7 +66,7 @@ def test_a_damaged_or_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_corrections_by_another_face_network_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     preset = replace(load_preset("mini"), identity="inception-resnet-vggface2")
-    monkeypatch.setattr("gan_mapping.loading.load_preset", lambda name: preset)
+    monkeypatch.setattr("gan_mapping.editing.loading.load_preset", lambda name: preset)
     with pytest.raises(WeightsError, match="reads faces by dlib-face-resnet"):
         load_editor("mini", "cpu")
 

@@ -13,8 +13,8 @@ from gan_mapping.generators.openvino_engine import build_model
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
 from gan_mapping.superres.pixels import box_filter
-from vl_backbone.errors import InputError, WeightsError
-from vl_backbone.openvino_runtime import request_for
+from vl_backbone.common.errors import InputError, WeightsError
+from vl_backbone.networks.openvino_runtime import request_for
 
 
 def latent(generator: Generator, seed: int, psi: float = 0.75) -> torch.Tensor:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
-from gan_mapping.checkpoint import load_mappers, save_mappers
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.losses.networks import load_identity
-from gan_mapping.training.recipe import FURTHEST_GOAL, choose_labelled, fit_mappers, load_config
+from gan_mapping.mappers.files import load_mappers, save_mappers
+from gan_mapping.perception.networks import load_identity
+from gan_mapping.training.closed_form.recipe import FURTHEST_GOAL, choose_labelled, fit_mappers, load_config
 from vl_backbone import load_backbone
-from vl_backbone.assets import WeightStore
+from vl_backbone.weights import WeightStore
 
 SMOKE = Path(__file__).parents[2] / "gan_mapping" / "training" / "smoke.yaml"
 

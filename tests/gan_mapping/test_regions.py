@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fdvd.alignment import FaceFrame
-from fdvd.attributes import ATTRIBUTES
-from fdvd.pasting import paste
-from gan_mapping.regions import REGION_OF, edited_region, paste_region
+from fdvd.attributes.table import ATTRIBUTES
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.pasting import paste
+from gan_mapping.editing.regions import REGION_OF, edited_region, paste_region
 
 EYES, MOUTH, HAIR, CORNER = (0.46, 0.38), (0.73, 0.5), (0.12, 0.5), (0.03, 0.03)
 

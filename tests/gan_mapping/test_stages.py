@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from gan_mapping.training.stages import fingerprint, kept, stage_file
+from gan_mapping.training.closed_form.stages import fingerprint, kept, stage_file
 
 
 def test_a_stage_is_fitted_once_for_each_key_and_again_when_its_file_is_damaged(tmp_path: Path) -> None:

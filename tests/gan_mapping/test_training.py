@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
 from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.mappers import VisionMapper
-from gan_mapping.training.attributes import (
+from gan_mapping.mappers.layers import VisionMapper
+from gan_mapping.training.augment import augment_face
+from gan_mapping.training.closed_form.attributes import (
     fair_borders,
     fit_directions,
     fit_readings,
@@ -21,15 +22,14 @@ from gan_mapping.training.attributes import (
     mean_answers,
     unseen_readings,
 )
-from gan_mapping.training.augment import augment_face
-from gan_mapping.training.bank import SHARD, feature_shards, latents_of, load_shards, plan_faces, render_shards
-from gan_mapping.training.calibration import LAYER_GROUPS, solve_gains
-from gan_mapping.training.correction import codes_in_turn
-from gan_mapping.training.recipe import RecipeConfig, load_config
-from gan_mapping.training.text import TextTrainingConfig, TokenBank, fit_text
-from gan_mapping.training.vision import RELEVANCE, fit_vision, offset_cosine
+from gan_mapping.training.closed_form.calibration import LAYER_GROUPS, solve_gains
+from gan_mapping.training.closed_form.correction import codes_in_turn
+from gan_mapping.training.closed_form.recipe import RecipeConfig, load_config
+from gan_mapping.training.closed_form.text import TextTrainingConfig, TokenBank, fit_text
+from gan_mapping.training.closed_form.vision import RELEVANCE, fit_vision, offset_cosine
+from gan_mapping.training.rendered_set import SHARD, feature_shards, latents_of, load_shards, plan_faces, render_shards
 from vl_backbone import load_backbone
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 
 def test_vision_fit_recovers_a_linear_map() -> None:
@@ -50,8 +50,8 @@ def test_vision_fit_does_not_depend_on_how_much_it_holds_at_a_time(monkeypatch: 
     x, y = (torch.randn(120, 30) * torch.rand(30) * 5 + 2).half(), torch.randn(120, 6)
     fits = []
     for columns, rows in ((4096, 2048), (7, 30)):
-        monkeypatch.setattr("gan_mapping.training.vision.COLUMNS", columns)
-        monkeypatch.setattr("gan_mapping.training.vision.ROWS", rows)
+        monkeypatch.setattr("gan_mapping.training.closed_form.vision.COLUMNS", columns)
+        monkeypatch.setattr("gan_mapping.training.closed_form.vision.ROWS", rows)
         fits.append(fit_vision(x[:100], y[:100], (x[100:], y[100:]), torch.zeros(6), rank=4))
     assert fits[0].penalty == fits[1].penalty
     one, other = (fit.mapper(x.float(), 1) for fit in fits)

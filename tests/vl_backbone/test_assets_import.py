@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
-from vl_backbone.assets import WeightStore
-from vl_backbone.assets.safetensors_file import to_bytes
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightStore
+from vl_backbone.weights.safetensors_file import to_bytes
 
 
 def sha256(content: bytes) -> str:

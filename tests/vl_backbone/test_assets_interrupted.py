@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tiny_weights import CONTENTS
 
-from vl_backbone.assets import WeightState, WeightStore
-from vl_backbone.assets.files import PARTIAL_SUFFIX, exclusive_lock, write_atomically
+from vl_backbone.weights import WeightState, WeightStore
+from vl_backbone.weights.files import PARTIAL_SUFFIX, exclusive_lock, write_atomically
 
 
 def test_a_file_is_whole_or_absent_when_writing_fails(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_killed_fetch_leaves_no_half_file_and_no_lock(store: WeightStore, pip_
     script = """
         import sys
         from pathlib import Path
-        from vl_backbone.assets.files import exclusive_lock, write_atomically
+        from vl_backbone.weights.files import exclusive_lock, write_atomically
         home = Path(sys.argv[1])
         def chunks():
             yield b"first half"
@@ -74,7 +74,7 @@ def test_two_processes_take_turns(store: WeightStore) -> None:
     script = """
         import sys
         from pathlib import Path
-        from vl_backbone.assets.files import exclusive_lock
+        from vl_backbone.weights.files import exclusive_lock
         print("asking", flush=True)
         with exclusive_lock(Path(sys.argv[1])):
             print("got it", flush=True)

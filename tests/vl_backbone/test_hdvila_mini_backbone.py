@@ -8,14 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fdvd.alignment import FaceFrame
-from fdvd.detection import load_detector
-from fdvd.images import load_photo
+from fdvd.faces.alignment import FaceFrame
+from fdvd.faces.detection import load_detector
+from fdvd.media.photos import load_photo
 from gan_mapping.images import to_batch
 from vl_backbone import load_backbone
-from vl_backbone.factory import load_efficientnet, load_minilm
-from vl_backbone.hdvila_mini import HDVILAMini
-from vl_backbone.protocol import Backbone
+from vl_backbone.backbones.hdvila_mini import HDVILAMini
+from vl_backbone.backbones.protocol import Backbone
+from vl_backbone.backbones.registry import load_efficientnet, load_minilm
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from vl_backbone.strict_json import to_json
+from vl_backbone.common.strict_json import to_json
 
 
 def test_numbers_that_json_lacks_become_null_wherever_they_are() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vl_backbone.assets.trained_file import read_trained, write_trained
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights.trained_file import read_trained, write_trained
 
 
 def test_int8_matrices_come_back_within_half_a_step_of_their_row(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from vl_backbone.assets import WeightTable
-from vl_backbone.assets.table import Conversion, Licence, Member, WeightEntry, WheelOrigin
+from vl_backbone.weights import WeightTable
+from vl_backbone.weights.table import Conversion, Licence, Member, WeightEntry, WheelOrigin
 
 CONTENTS = {"tiny": b"tiny weights", "tiny-words": b"a\nb\n"}
 

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.downstream.metrics import top_choice_accuracy
 from vl_backbone.downstream.questions import AnswerVocabulary, Choice, OpenQuestion
 from vl_backbone.downstream.retrieval import Advance, ChoiceResult
-from vl_backbone.errors import InputError, UsageError
 from vl_backbone.hdvila.heads import pool_clips
 from vl_backbone.hdvila.model import HDVILA
-from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer, stack_clips
+from vl_backbone.training.data import Batch, Drawn, Tokenizer, stack_clips
 from vl_backbone.video.clips import ClipConfig, load_clips
 
 

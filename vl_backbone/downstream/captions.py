@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from vl_backbone.common.errors import UsageError
 from vl_backbone.downstream.files import VideoFolder, read_json, read_rows, read_table, text_field
-from vl_backbone.errors import UsageError
 from vl_backbone.pretraining.video_text import VideoEntry, read_jsonl
 
 RetrievalLayout = Literal["jsonl", "msrvtt", "didemo", "lsmdc", "activitynet"]

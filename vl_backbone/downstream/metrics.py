@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vl_backbone.common.errors import UsageError
 from vl_backbone.downstream.files import VideoFolder, read_json, read_rows, read_table, text_field
-from vl_backbone.errors import UsageError
 
 OpenLayout = Literal["msrvtt-qa", "tgif-frameqa"]
 ChoiceLayout = Literal["msrvtt-mc", "tgif-action", "tgif-transition"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from vl_backbone.assets.files import partial_file
+from vl_backbone.common.errors import UsageError
 from vl_backbone.downstream.answering import AnswerObjective, QuestionCollator, QuestionDataset, evaluate_answers
 from vl_backbone.downstream.captions import RetrievalLayout, read_retrieval
 from vl_backbone.downstream.questions import (
@@ -22,18 +22,18 @@ from vl_backbone.downstream.retrieval import (
     evaluate_caption_choice,
     evaluate_retrieval,
 )
-from vl_backbone.errors import UsageError
 from vl_backbone.hdvila.checkpoint import load_official_checkpoint
 from vl_backbone.hdvila.model import HDVILA
-from vl_backbone.pretraining.data import ClipTextCollator
-from vl_backbone.pretraining.loop import FitConfig, Report, RunConfig, Say
 from vl_backbone.pretraining.objectives import ContrastiveObjective, LossConfig
-from vl_backbone.pretraining.optim import OptimizerConfig, ScheduleConfig
 from vl_backbone.pretraining.recipe import TextConfig, make_tokenizer, run_recipe
 from vl_backbone.pretraining.starts import ModelConfig, read_architecture
 from vl_backbone.pretraining.video_text import VideoTextDataset, present
+from vl_backbone.training.data import ClipTextCollator
+from vl_backbone.training.loop import FitConfig, Report, RunConfig, Say
+from vl_backbone.training.optim import OptimizerConfig, ScheduleConfig
 from vl_backbone.video.clips import ClipConfig
 from vl_backbone.video.sampling import SamplingConfig
+from vl_backbone.weights.files import partial_file
 
 ANSWERS_FILE = "answers.json"
 T = TypeVar("T")

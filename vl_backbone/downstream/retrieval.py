@@ -10,13 +10,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from vl_backbone.common.errors import InputError
 from vl_backbone.downstream.metrics import Ranking, ranking, top_choice_accuracy
 from vl_backbone.downstream.questions import Choice
-from vl_backbone.errors import InputError
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.contrastive import similarity
-from vl_backbone.pretraining.data import Tokenizer
 from vl_backbone.pretraining.video_text import VideoEntry
+from vl_backbone.training.data import Tokenizer
 from vl_backbone.video.clips import ClipConfig, load_clips
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.hdvila.state_file import read_state, write_state

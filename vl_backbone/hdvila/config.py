@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 TRUNKS = ("resnet50", "efficientnet_lite0")
 CLIP_POOLINGS = ("lse", "mean", "max")

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vl_backbone.efficientnet import without_classifier
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 from vl_backbone.hdvila.checkpoint import assign_exactly
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.model import HDVILA, build_hdvila
 from vl_backbone.hdvila.trunks import Lite0Trunk
+from vl_backbone.networks.efficientnet import without_classifier
 
 HR_SIZE, LR_SIZE = 512, 128
 LR_FRAMES = 3

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vl_backbone.assets.trained_file import read_trained, write_trained
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.mini import initialise_mini
 from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.weights.trained_file import read_trained, write_trained
 
 FORMAT = "hdvila-mini-1"
 MINI_FILE = Path(__file__).parents[1] / "weights" / "hdvila-mini.safetensors"

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.backbones.protocol import TextFeatures, VideoFeatures
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.hdvila.bert import Bert
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.heads import PretrainingHeads, answer_head, pool_clips
 from vl_backbone.hdvila.video_encoder import OWN_TRUNKS, TrunkMaps, Trunks, VideoEncoder
-from vl_backbone.protocol import TextFeatures, VideoFeatures
 
 
 @dataclass(frozen=True)

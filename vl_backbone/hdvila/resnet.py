@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vl_backbone.conv_norm import conv_norm
+from vl_backbone.networks.conv_norm import conv_norm
 
 # Mean and spread of ImageNet's red, green and blue on the 0..255 scale.
 RGB_MEAN = (123.675, 116.28, 103.53)

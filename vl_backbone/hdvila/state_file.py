@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vl_backbone.assets.files import explain_os_errors, partial_file
-from vl_backbone.errors import UsageError, WeightsError
+from vl_backbone.common.errors import UsageError, WeightsError
+from vl_backbone.weights.files import explain_os_errors, partial_file
 
 WRAPPERS = ("model_state_dict", "state_dict", "model", "module")
 MAX_WRAPPING = 4

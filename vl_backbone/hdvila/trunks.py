@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vl_backbone.efficientnet import EfficientNetLite0
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.resnet import ResNet50
+from vl_backbone.networks.efficientnet import EfficientNetLite0
 
 # Last blocks of EfficientNet-lite0 at strides 16 (112 channels) and 32 (192 channels). The latter map gets the finer
 # ones (40 and 112 channels), averaged to its size, beside it: alone it reads faces less well than ResNet-50's 2048

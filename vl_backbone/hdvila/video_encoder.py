@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.timesformer import TimeSformer
 from vl_backbone.hdvila.trunks import build_trunks

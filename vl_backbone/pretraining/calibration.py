@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 from vl_backbone.hdvila.model import HDVILA
-from vl_backbone.pretraining.data import Batch
+from vl_backbone.training.data import Batch
 
 
 def calibrate_batch_norms(model: HDVILA, batches: Iterable[Batch]) -> None:

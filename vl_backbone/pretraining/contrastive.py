@@ -14,7 +14,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 PRETRAINING_TEMPERATURE = 0.05
 FINE_TUNING_TEMPERATURE = 0.08

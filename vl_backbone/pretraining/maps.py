@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vl_backbone.errors import UsageError
+from vl_backbone.backbones.protocol import TextFeatures, VideoFeatures
+from vl_backbone.common.errors import UsageError
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.hdvila.video_encoder import TrunkMaps
 from vl_backbone.pretraining.contrastive import PRETRAINING_TEMPERATURE, gather_features, similarity
-from vl_backbone.pretraining.data import Batch, Drawn, Tokenizer, hide_words
 from vl_backbone.pretraining.masking import IGNORE, MaskingConfig, masked_correct, masked_language_loss
 from vl_backbone.pretraining.objectives import LossConfig, freeze_stage_one, process_count, sum_over_processes
-from vl_backbone.protocol import TextFeatures, VideoFeatures
+from vl_backbone.training.data import Batch, Drawn, Tokenizer, hide_words
 
 VIEWS = ("hr", "lr", "both")
 # Caption lengths that training sees: often one sentence, sometimes a paragraph of several.

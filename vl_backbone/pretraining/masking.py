@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 IGNORE = -100
 

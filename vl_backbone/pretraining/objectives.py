@@ -9,11 +9,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.contrastive import LOSSES, gather_features, similarity
-from vl_backbone.pretraining.data import Batch
 from vl_backbone.pretraining.masking import masked_correct, masked_language_loss
+from vl_backbone.training.data import Batch
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,15 @@ from typing import Literal
 
 from torch import nn
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 from vl_backbone.hdvila.checkpoint import save_official_checkpoint
 from vl_backbone.hdvila.model import HDVILA
 from vl_backbone.pretraining.calibration import calibrate_batch_norms
-from vl_backbone.pretraining.data import (
+from vl_backbone.pretraining.masking import MaskingConfig
+from vl_backbone.pretraining.objectives import ContrastiveObjective, LossConfig, MaskedWordsObjective
+from vl_backbone.pretraining.starts import ModelConfig, build_model, read_architecture
+from vl_backbone.pretraining.video_text import VideoTextDataset, present, read_jsonl
+from vl_backbone.training.data import (
     Batch,
     BatchOrder,
     ClipTextCollator,
@@ -23,13 +27,9 @@ from vl_backbone.pretraining.data import (
     SeededDataset,
     Tokenizer,
 )
-from vl_backbone.pretraining.loop import STATE_FILE, FitConfig, Report, RunConfig, Say, fit, make_accelerator
-from vl_backbone.pretraining.masking import MaskingConfig
-from vl_backbone.pretraining.objectives import ContrastiveObjective, LossConfig, MaskedWordsObjective
-from vl_backbone.pretraining.optim import OptimizerConfig, ScheduleConfig
-from vl_backbone.pretraining.seeds import STEPS, derived_seed, seed_everything
-from vl_backbone.pretraining.starts import ModelConfig, build_model, read_architecture
-from vl_backbone.pretraining.video_text import VideoTextDataset, present, read_jsonl
+from vl_backbone.training.loop import STATE_FILE, FitConfig, Report, RunConfig, Say, fit, make_accelerator
+from vl_backbone.training.optim import OptimizerConfig, ScheduleConfig
+from vl_backbone.training.seeds import STEPS, derived_seed, seed_everything
 from vl_backbone.video.clips import ClipConfig
 
 MODEL_FILE = "model.safetensors"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from vl_backbone.errors import UsageError, WeightsError
+from vl_backbone.common.errors import UsageError, WeightsError
 from vl_backbone.hdvila.checkpoint import load_official_checkpoint
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.mini import initialise_mini, mini_config
@@ -117,7 +117,7 @@ def _parts(names: list[str]) -> str:
 def _mini(config: ModelConfig, stage: int) -> HDVILA:
     from safetensors.torch import load_file
 
-    from vl_backbone.assets import WeightStore
+    from vl_backbone.weights import WeightStore
 
     store = WeightStore()
     trunk, text = (load_file(store.path(name)) for name in ("efficientnet-lite0", "minilm"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import BertTokenizer
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 from vl_backbone.pretraining.masking import SpecialTokens
 
 

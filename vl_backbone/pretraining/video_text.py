@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.video.clips import ClipConfig, load_clips
 
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 from vl_backbone.video.reader import index_frames, read_frames
 from vl_backbone.video.sampling import SamplingConfig, inference_indices, training_indices
 

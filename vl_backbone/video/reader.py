@@ -15,7 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 MAX_PIXELS = 64_000_000
 

@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from apps.web import words
+from apps.web.edit_service import STRIP
 from apps.web.examples import CHIPS, Example, available
 from apps.web.history import History
 from apps.web.parts import LIGHT, WORK, Shared, before_after, photo_input, phrases, plain_html, visitor
-from apps.web.studio import STRIP
 from apps.web.tabs.edit_actions import EditActions
 
 _PICK = """

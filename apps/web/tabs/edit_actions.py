@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 
 from apps.web import words
+from apps.web.edit_service import EditRequest
 from apps.web.examples import Example
 from apps.web.history import Entry, History
 from apps.web.jobs import Cancelled, Job, Report
 from apps.web.parts import Shared, reporter, visitor
 from apps.web.pictures import THUMBNAIL_SIDE, preview, save_jpeg
-from apps.web.studio import EditRequest
-from apps.web.visit import make_entry
-from vl_backbone.errors import VilaFaceError
+from apps.web.result_files import make_entry
+from vl_backbone.common.errors import VilaFaceError
 
 Values = tuple[Any, ...]
 

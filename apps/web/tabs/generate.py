@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from apps.web import words
+from apps.web.edit_service import MAX_SEED
 from apps.web.examples import PEOPLE
 from apps.web.jobs import Cancelled
 from apps.web.parts import LIGHT, WORK, Shared, phrases, plain_html, reporter, visitor
-from apps.web.studio import MAX_SEED
-from apps.web.visit import write_faces
-from vl_backbone.errors import VilaFaceError
+from apps.web.result_files import write_faces
+from vl_backbone.common.errors import VilaFaceError
 
 _SHOWN = 8
 

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from apps.web import words
+from apps.web.edit_service import MAX_SEED
 from apps.web.examples import tiny_examples
 from apps.web.jobs import Cancelled
 from apps.web.parts import LIGHT, WORK, Shared, before_after, photo_input, plain_html, visitor
-from apps.web.studio import MAX_SEED
 from apps.web.superres import SuperResRequest, super_resolve, write_answers, write_pair
-from vl_backbone.errors import VilaFaceError
+from vl_backbone.common.errors import VilaFaceError
 
 _SHOWN = 5
 

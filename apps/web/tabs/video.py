@@ -11,8 +11,8 @@ from apps.web.clips import STAGES, ClipRequest, edit_clip
 from apps.web.examples import CHIPS
 from apps.web.jobs import Cancelled
 from apps.web.parts import LIGHT, WORK, Shared, phrases, plain_html, visitor
-from apps.web.visit import file_stem
-from vl_backbone.errors import VilaFaceError
+from apps.web.result_files import file_stem
+from vl_backbone.common.errors import VilaFaceError
 
 _FACES = [("The largest face", "largest"), ("All faces", "all")]
 

@@ -20,7 +20,7 @@ from gan_mapping.generators.readers.generator_file import METADATA_FORMAT, Gener
 from gan_mapping.generators.readers.network_pickle import STYLEGAN3, read_network_pickle
 from gan_mapping.generators.readers.records import TORCH_MAGIC
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config, config_from_official, config_from_shapes
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 MAX_BYTES = 4 << 30
 MAX_HEADER = 100 << 20

@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
 from gan_mapping.generators.stylegan2.network import Mapping as MappingNetwork
 from gan_mapping.generators.stylegan2.network import StyleGAN2
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 METADATA_FORMAT = "vilaface-stylegan2-1"
 # Draws of z for the mean of W where a file has none; the seed makes the mean repeatable.

@@ -23,7 +23,7 @@ from gan_mapping.generators.readers.pickle_machine import (
     shown,
 )
 from gan_mapping.generators.readers.records import TensorRecord, read_storage, rebuild_parameter, rebuild_tensor
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 MAX_DEPTH = 8
 # Children and tensors that one path may reach: shared ones are reached by many paths.

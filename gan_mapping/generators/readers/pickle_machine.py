@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 MAX_OPERATIONS = 500_000
 MAX_PROTOCOL = 5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_mapping.generators.readers.pickle_machine import Budget, ByteReader, Name, PickleMachine
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_PROTOCOL = 1001

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 _BLUR_KEYS = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel")
 _LAYER = {

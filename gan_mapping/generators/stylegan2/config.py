@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 MAX_RESOLUTION = 4096
 MAX_WIDTH = 8192

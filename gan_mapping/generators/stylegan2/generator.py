@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_mapping.generators.stylegan2.network import NOISE_MODES, StyleGAN2
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 
 class StyleGAN2Generator:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.batch.ledger import LEDGER_NAME, Entry, Ledger, read_entries, row_key
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 
 def finished(folder: Path, name: str = "a", content: bytes = b"picture") -> Entry:

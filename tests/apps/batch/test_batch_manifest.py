@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apps.batch.fields import KNOWN_FIELDS, RowDefaults
 from apps.batch.manifest import Manifest, read_folder, read_manifest
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 DEFAULTS = RowDefaults()
 

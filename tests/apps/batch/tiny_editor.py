@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fdvd.detection import FaceDetector
-from gan_mapping.checkpoint import Mappers
-from gan_mapping.editing import FaceEditor
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
-from gan_mapping.refinement import Refiner
+from fdvd.faces.detection import FaceDetector
+from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.refinement import Refiner
+from gan_mapping.mappers.files import Mappers
+from gan_mapping.mappers.layers import OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper
 from gan_mapping.superres.pixels import LEVELS
 from gan_mapping.superres.preview import PreviewHead
-from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
+from vl_backbone.backbones.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 SIDE, W_DIM, NUM_WS, STATE, WORDS = 64, 8, 3, 6, 50
 

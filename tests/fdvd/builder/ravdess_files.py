@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fdvd.builder import BuildSettings, Tools
-from fdvd.detection import DetectedFace
-from fdvd.video import VideoInfo, VideoWriter
+from fdvd.datasets.builder import BuildSettings, Tools
+from fdvd.faces.detection import DetectedFace
+from fdvd.media.video import VideoInfo, VideoWriter
 
 SIZE = (160, 120)
 SKIN = (230, 180, 150)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from ravdess_files import NAMES, SETTINGS, DiscFinder, drawn_tools, frames_of, write_clip, write_ravdess
 
-from fdvd.builder import BuildSettings, build_fdvd
-from fdvd.builder.build import spread_over_actors
-from fdvd.captions import unread_words, untrue
-from fdvd.ravdess import Source, parse_name
-from fdvd.sources import open_dataset
-from fdvd.video import probe, read_frames
-from vl_backbone.errors import UsageError
+from fdvd.datasets.builder import BuildSettings, build_fdvd
+from fdvd.datasets.builder.build import spread_over_actors
+from fdvd.datasets.ravdess import Source, parse_name
+from fdvd.datasets.sources import open_dataset
+from fdvd.language.captions import unread_words, untrue
+from fdvd.media.video import probe, read_frames
+from vl_backbone.common.errors import UsageError
 
 RESULTS = ("manifest.jsonl", "problems.jsonl", "statistics.json", "statistics.md")
 
@@ -122,7 +122,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from ravdess_files import SETTINGS, drawn_tools
-from fdvd.builder import build_fdvd
+from fdvd.datasets.builder import build_fdvd
 if __name__ == "__main__":
     build_fdvd(Path({root!r}), Path({out!r}), drawn_tools, SETTINGS, workers={workers})
 """

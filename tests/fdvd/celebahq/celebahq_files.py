@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fdvd.captions.facts import CELEBA_ATTRIBUTES
+from fdvd.language.captions.facts import CELEBA_ATTRIBUTES
 
 SENTENCES = [f"She has brown hair and sentence number {n}." for n in range(10)]
 

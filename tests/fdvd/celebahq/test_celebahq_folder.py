@@ -6,10 +6,10 @@ import shutil
 import pytest
 from celebahq_files import SENTENCES, attribute_text, write_captions, write_folder, write_picture
 
-from fdvd.captions.facts import CELEBA_ATTRIBUTES
-from fdvd.celebahq import check_folder, open_folder
-from fdvd.sources import open_dataset
-from vl_backbone.errors import UsageError
+from fdvd.datasets.celebahq import check_folder, open_folder
+from fdvd.datasets.sources import open_dataset
+from fdvd.language.captions.facts import CELEBA_ATTRIBUTES
+from vl_backbone.common.errors import UsageError
 
 
 def kinds(folder) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdvd.celebahq.lists import read_list, read_plain_pickle
-from vl_backbone.errors import InputError
+from fdvd.datasets.celebahq.lists import read_list, read_plain_pickle
+from vl_backbone.common.errors import InputError
 
 
 @settings(max_examples=60, deadline=None)

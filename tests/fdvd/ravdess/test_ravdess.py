@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdvd.captions.facts import FACTS
-from fdvd.ravdess import find_recordings, parse_name
-from vl_backbone.errors import InputError, UsageError
+from fdvd.datasets.ravdess import find_recordings, parse_name
+from fdvd.language.captions.facts import FACTS
+from vl_backbone.common.errors import InputError, UsageError
 
 
 def test_the_published_example():

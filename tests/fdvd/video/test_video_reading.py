@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from video_files import card, tone, write_video
 
-from fdvd.video import probe, read_frames, read_frames_at
-from vl_backbone.errors import InputError
+from fdvd.media.video import probe, read_frames, read_frames_at
+from vl_backbone.common.errors import InputError
 
 CORNERS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (20, 40, 190), "grey": (128, 128, 128)}
 

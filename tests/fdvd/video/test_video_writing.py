@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from video_files import audio_packets, card, write_video
 
-from fdvd.video import VideoInfo, VideoWriter, probe, read_frames
-from vl_backbone.errors import InputError, UsageError
+from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
+from vl_backbone.common.errors import InputError, UsageError
 
 
 def copy(source, target, **settings):

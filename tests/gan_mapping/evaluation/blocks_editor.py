@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fdvd.attributes import ATTRIBUTES
+from fdvd.attributes.table import ATTRIBUTES
 from gan_mapping import FaceEditor
-from gan_mapping.checkpoint import Mappers
-from gan_mapping.losses.networks import load_identity, load_perceptual
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
-from gan_mapping.refinement import Refiner
-from vl_backbone.assets import WeightStore
-from vl_backbone.errors import InputError
-from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
+from gan_mapping.editing.refinement import Refiner
+from gan_mapping.mappers.files import Mappers
+from gan_mapping.mappers.layers import OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.perception.networks import load_identity, load_perceptual
+from vl_backbone.backbones.protocol import TextFeatures, TokenBatch, VideoFeatures
+from vl_backbone.common.errors import InputError
+from vl_backbone.weights import WeightStore
 
 SIDE, W_DIM, NUM_WS = 128, 16, 3
 CPU = torch.device("cpu")

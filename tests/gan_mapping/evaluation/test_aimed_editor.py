@@ -9,11 +9,11 @@ import pytest
 import torch
 from blocks_editor import tiny_editor
 
-from fdvd.attributes import ATTRIBUTES
+from fdvd.attributes.table import ATTRIBUTES
 from gan_mapping import FaceEditor
+from gan_mapping.editing.session import EditSession
 from gan_mapping.images import halved, to_uint8
-from gan_mapping.mappers import AttributeReader
-from gan_mapping.session import EditSession
+from gan_mapping.mappers.layers import AttributeReader
 
 SMILE, AGE = ATTRIBUTES.index("smile"), ATTRIBUTES.index("age")
 

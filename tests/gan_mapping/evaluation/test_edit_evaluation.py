@@ -12,17 +12,17 @@ import torch
 from blocks_editor import TinyBackbone, tiny_editor
 from PIL import Image
 
-from gan_mapping.evaluation.edit_report import misread, report_json, report_markdown
+from gan_mapping.evaluation.edit_report import latent_residual, report_json, report_markdown
 from gan_mapping.evaluation.edit_runs import EditOptions, plan_face, record_key, run_edits
 from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer
 from gan_mapping.evaluation.faces import held_out_faces
-from gan_mapping.evaluation.instruments import load_instruments
+from gan_mapping.evaluation.metrics import load_instruments
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.reconstruction import ReconstructionOptions, run_reconstruction
 from gan_mapping.evaluation.sentences import EditSentence, load_sentences
 from gan_mapping.evaluation.summary import BOUNDARY, OPTIMISATION, by_sentence, comparisons
-from vl_backbone.errors import UsageError
-from vl_backbone.strict_json import to_json
+from vl_backbone.common.errors import UsageError
+from vl_backbone.common.strict_json import to_json
 
 FEW = Path(__file__).parent / "few_sentences.yaml"  # so that the tests stay quick
 SENTENCES = load_sentences(FEW).drawn
@@ -205,5 +205,5 @@ def test_baselines_are_read_off_at_equal_identity() -> None:
 
 def test_misreadings_are_named() -> None:
     sentence = EditSentence("no glasses, older", "removal", (("glasses", -1), ("age", 1)), frozenset({"wrinkles"}))
-    assert misread({"glasses": -1.0, "age": 0.5, "wrinkles": 1.0}, sentence) == ([], [])
-    assert misread({"glasses": 1.0, "hat": 1.0}, sentence) == (["glasses", "age"], ["hat"])
+    assert latent_residual({"glasses": -1.0, "age": 0.5, "wrinkles": 1.0}, sentence) == ([], [])
+    assert latent_residual({"glasses": 1.0, "hat": 1.0}, sentence) == (["glasses", "age"], ["hat"])

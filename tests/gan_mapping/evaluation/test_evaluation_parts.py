@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import spearmanr
 
-from fdvd.attributes import ATTRIBUTES, HELD_OUT_SEEDS
-from fdvd.instructions import load_heldout, sample, telegrams
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS
+from fdvd.language.instructions import load_heldout, sample, short_forms
 from gan_mapping import load_generator
+from gan_mapping.editing.regions import REGION_OF, edited_region
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.faces import FaceChoice, held_out_faces, photo_faces
 from gan_mapping.evaluation.measures import at_equal, outside_pixels_changed, perceptual_where, psnr, spearman
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
-from gan_mapping.regions import REGION_OF, edited_region
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,7 +38,7 @@ def test_thirty_sentences_that_training_never_saw() -> None:
     assert all(len(s.targets) == 1 for s in sentences if s.group != "composite")
     assert len(shipped.sheet) == 12 and len(shipped.nothing) == 10
     count = yaml.safe_load((ROOT / "gan_mapping" / "training" / "mini.yaml").read_text(encoding="utf-8"))["sentences"]
-    seen = {row.text for row in [*sample(1, count), *telegrams(), *load_heldout()]}
+    seen = {row.text for row in [*sample(1, count), *short_forms(), *load_heldout()]}
     plain = {text.lower().rstrip(".!?") for text in seen}
     for file in (shipped, load_sentences(ROOT / "benchmarks" / "unseen_wishes.yaml")):
         assert [text for text in file.texts if text.lower().rstrip(".!?") in plain] == []

@@ -10,10 +10,9 @@ import pytest
 from blocks_editor import tiny_editor
 from PIL import Image
 
-from gan_mapping.checkpoint import WEIGHTS_DIR
 from gan_mapping.evaluation.faces import FaceChoice, StartedFace, held_out_faces
-from gan_mapping.evaluation.instruments import load_instruments
 from gan_mapping.evaluation.methods import with_mappers
+from gan_mapping.evaluation.metrics import load_instruments
 from gan_mapping.evaluation.reconstruction import (
     INDEPENDENT,
     LINEAR,
@@ -26,8 +25,9 @@ from gan_mapping.evaluation.reconstruction import (
 from gan_mapping.evaluation.reconstruction_report import reconstruction_json, reconstruction_markdown
 from gan_mapping.evaluation.sheet_runs import run_sheet
 from gan_mapping.images import to_uint8
-from vl_backbone.errors import InputError, UsageError, WeightsError
-from vl_backbone.strict_json import to_json
+from gan_mapping.mappers.files import WEIGHTS_DIR
+from vl_backbone.common.errors import InputError, UsageError, WeightsError
+from vl_backbone.common.strict_json import to_json
 
 
 def test_a_perfect_answer_measures_as_perfect() -> None:

@@ -12,12 +12,12 @@ import torch
 import yaml
 from tiny_parts import TinyBackbone, tiny_generator, write_faces
 
-from fdvd.attributes import HELD_OUT_SEEDS
-from gan_mapping.training.image_batches import training_sentences
-from gan_mapping.training.image_config import FacesConfig, load_image_config
-from gan_mapping.training.image_faces import cache_grids, open_faces, seen
-from vl_backbone.errors import UsageError
-from vl_backbone.pretraining.seeds import seed_everything
+from fdvd.attributes.table import HELD_OUT_SEEDS
+from gan_mapping.training.through_generator.image_batches import training_sentences
+from gan_mapping.training.through_generator.image_config import FacesConfig, load_image_config
+from gan_mapping.training.through_generator.image_faces import cache_grids, open_faces, seen
+from vl_backbone.common.errors import UsageError
+from vl_backbone.training.seeds import seed_everything
 
 SHIPPED = Path(__file__).parents[3] / "gan_mapping" / "training"
 
@@ -82,7 +82,7 @@ def test_a_folder_without_lists_is_split_by_names(tmp_path: Path) -> None:
 
 
 def test_held_out_wordings_are_never_trained_on() -> None:
-    from fdvd.instructions import load_heldout
+    from fdvd.language.instructions import load_heldout
 
     held = {row.text.lower() for row in load_heldout()}
     sentences = training_sentences(400, 0, neutral=True)

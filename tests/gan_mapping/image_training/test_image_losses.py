@@ -11,7 +11,7 @@ from tiny_parts import tiny_generator
 from gan_mapping.losses.attributes import attribute_keeping, attribute_reaching
 from gan_mapping.losses.language_image import directional_distance, matching_loss
 from gan_mapping.losses.latent import latent_distance, offset_norm
-from gan_mapping.training.drawing import draw, scaled
+from gan_mapping.training.through_generator.drawing import draw, scaled
 
 
 def test_directional_distance_compares_differences_only() -> None:

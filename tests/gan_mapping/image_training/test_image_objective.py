@@ -11,18 +11,23 @@ import torch
 from tiny_parts import TinyBackbone, tiny_generator, tiny_mappers
 from torch import Tensor, nn
 
-from fdvd.instructions import Instruction
+from fdvd.language.instructions import Instruction
 from gan_mapping.losses.latent import latent_distance
-from gan_mapping.training.drawing import draw, scaled
-from gan_mapping.training.image_batches import FaceCollator
-from gan_mapping.training.image_config import EditLosses, FacesConfig, ImageTrainingConfig, ReconstructionLosses
-from gan_mapping.training.image_faces import Face, seen
-from gan_mapping.training.image_objective import Frozen, MapperObjective
-from gan_mapping.training.image_recipe import HeldOutFaces, random_latents
-from gan_mapping.training.trainable import TrainableMappers
-from vl_backbone.pretraining.data import Batch, Drawn
-from vl_backbone.pretraining.loop import FitConfig, RunConfig, fit
-from vl_backbone.pretraining.optim import OptimizerConfig
+from gan_mapping.training.through_generator.drawing import draw, scaled
+from gan_mapping.training.through_generator.image_batches import FaceCollator
+from gan_mapping.training.through_generator.image_config import (
+    EditLosses,
+    FacesConfig,
+    ImageTrainingConfig,
+    ReconstructionLosses,
+)
+from gan_mapping.training.through_generator.image_faces import Face, seen
+from gan_mapping.training.through_generator.image_objective import Frozen, MapperObjective
+from gan_mapping.training.through_generator.image_recipe import HeldOutFaces, random_latents
+from gan_mapping.training.through_generator.trainable import TrainableMappers
+from vl_backbone.training.data import Batch, Drawn
+from vl_backbone.training.loop import FitConfig, RunConfig, fit
+from vl_backbone.training.optim import OptimizerConfig
 
 SENTENCES = (Instruction("make her smile", {"smile": 1.0}), Instruction("no glasses", {"glasses": -1.0}))
 FACES = FacesConfig(drawn=4)

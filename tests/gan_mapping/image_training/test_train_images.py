@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny_parts import write_faces, write_generator, write_recipe
 
-from gan_mapping.checkpoint import WEIGHTS_DIR, load_mappers
+from gan_mapping.mappers.files import WEIGHTS_DIR, load_mappers
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "apps.cli.main", "train", "mapper-images", "--device", "cpu"]

@@ -7,7 +7,7 @@ import torch
 from tiny_parts import GRID, W_DIM, WORDS, tiny_mappers
 from torch import nn
 
-from gan_mapping.training.trainable import PARTS, TrainableMappers, latent_axes
+from gan_mapping.training.through_generator.trainable import PARTS, TrainableMappers, latent_axes
 
 FEATURES = torch.randn(40, GRID, generator=torch.Generator().manual_seed(3)) * 2 + 1
 LATENTS = torch.randn(200, W_DIM, generator=torch.Generator().manual_seed(4))

@@ -14,14 +14,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fdvd.attributes import ATTRIBUTES
-from gan_mapping.checkpoint import Mappers
+from fdvd.attributes.table import ATTRIBUTES
 from gan_mapping.generators.readers.formats import METADATA_FORMAT
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.generators.stylegan2.network import StyleGAN2
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
-from vl_backbone.protocol import TextFeatures, TokenBatch, VideoFeatures
+from gan_mapping.mappers.files import Mappers
+from gan_mapping.mappers.layers import OffsetMapper, TextMapper, VisionMapper
+from vl_backbone.backbones.protocol import TextFeatures, TokenBatch, VideoFeatures
 
 GRID, W_DIM, WORDS, CPU = 48, 8, 6, torch.device("cpu")
 

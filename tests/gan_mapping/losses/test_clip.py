@@ -18,8 +18,8 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 from typer.testing import CliRunner, Result
 
 from apps.cli.main import app
-from gan_mapping.losses.clip import load_clip
-from vl_backbone.assets import WeightStore
+from gan_mapping.perception.clip import load_clip
+from vl_backbone.weights import WeightStore
 
 WORDS = ["<s>", "<e>", "a", "smiling", "woman", "old", "man"]
 SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_mapping.losses.face_network import FaceNetwork, aligned_chips
-from gan_mapping.losses.inception_resnet import InceptionResnetV1, without_head
-from gan_mapping.losses.lpips import LPIPS, TRUNKS, convert_heads, trunk_state
-from gan_mapping.losses.networks import load_identity, load_perceptual
 from gan_mapping.losses.reconstruction import perceptual_distance
-from vl_backbone.assets import WeightStore
-from vl_backbone.errors import UsageError, WeightsError
+from gan_mapping.perception.face_network import FaceNetwork, aligned_chips
+from gan_mapping.perception.inception_resnet import InceptionResnetV1, without_head
+from gan_mapping.perception.lpips import LPIPS, TRUNKS, convert_heads, trunk_state
+from gan_mapping.perception.networks import load_identity, load_perceptual
+from vl_backbone.common.errors import UsageError, WeightsError
+from vl_backbone.weights import WeightStore
 
 # Where torchvision's networks have convolutions, and which of them LPIPS reads behind the ReLU.
 CONVOLUTIONS = {"vgg": [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28], "alex": [0, 3, 6, 8, 10]}

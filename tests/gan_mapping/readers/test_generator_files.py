@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from gan_mapping import load_generator
 from gan_mapping.generators.readers import GeneratorFile, NotAGeneratorError, read_generator
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 ARGUMENTS = tiny_arguments(16)
 

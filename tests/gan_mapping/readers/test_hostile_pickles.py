@@ -22,7 +22,7 @@ from official_writers import (
 )
 
 from gan_mapping.generators.readers import read_generator
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 
 def write(folder: Path, content: bytes) -> Path:

@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 
 from apps.cli.weights import weights_app
 from gan_mapping import load_generator
-from gan_mapping.losses.inception_resnet import InceptionResnetV1
-from gan_mapping.losses.lpips import TRUNKS
-from gan_mapping.presets import load_preset, preset_names
-from vl_backbone.assets import WeightStore
-from vl_backbone.errors import WeightsError
+from gan_mapping.mappers.presets import load_preset, preset_names
+from gan_mapping.perception.inception_resnet import InceptionResnetV1
+from gan_mapping.perception.lpips import TRUNKS
+from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights import WeightStore
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from official_writers import (
 from gan_mapping.generators.readers import read_generator
 from gan_mapping.generators.readers.pickle_machine import ByteReader, PickleMachine
 from gan_mapping.generators.readers.records import StorageRecord, read_storage, rebuild_tensor
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 
 def write(folder: Path, content: bytes, name: str = "net.pkl") -> Path:

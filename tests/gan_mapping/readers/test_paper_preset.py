@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from apps.cli.main import app
 from gan_mapping import FaceEditor
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
-from gan_mapping.losses.inception_resnet import InceptionResnetV1
-from gan_mapping.losses.lpips import LPIPS, TRUNKS
+from gan_mapping.perception.inception_resnet import InceptionResnetV1
+from gan_mapping.perception.lpips import LPIPS, TRUNKS
 from vl_backbone import build_hdvila, save_official_checkpoint
-from vl_backbone.assets import WeightStore
+from vl_backbone.weights import WeightStore
 
 HDVILA: dict[str, Any] = {
     "hidden_size": 16,

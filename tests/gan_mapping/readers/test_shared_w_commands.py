@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from apps.cli.main import app
 from gan_mapping.generators.readers import GeneratorFile
-from gan_mapping.generators.shared_w import load_mobile_mapping
-from vl_backbone.assets import WeightStore
+from gan_mapping.mappers.transfer import load_mobile_mapping
+from vl_backbone.weights import WeightStore
 
 # Two channels throughout.
 ARGUMENTS = config_f_arguments(channel_base=2048, channel_max=2)

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_mapping.checkpoint import WEIGHTS_DIR, Mappers, load_mappers
 from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.mobile_stylegan import NUM_WS, Mapping
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.readers import GeneratorFile
 from gan_mapping.generators.readers.generator_file import expected_shapes
-from gan_mapping.generators.shared_w import adapt_mappers, compare_mapping, corresponding_rows, to_stylegan2_rows
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
-from gan_mapping.presets import load_preset
-from vl_backbone.errors import WeightsError
+from gan_mapping.mappers.files import WEIGHTS_DIR, Mappers, load_mappers
+from gan_mapping.mappers.presets import load_preset
+from gan_mapping.mappers.transfer import adapt_mappers, compare_mapping, corresponding_rows, to_stylegan2_rows
+from vl_backbone.common.errors import WeightsError
 
 
 def twin(mobile: Mapping, w_dim: int = 512) -> GeneratorFile:

@@ -20,7 +20,7 @@ from gan_mapping.generators.stylegan2.config import StyleGAN2Config, config_from
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.generators.stylegan2.network import StyleGAN2, SynthesisLayer
 from gan_mapping.generators.stylegan2.ops import upsample
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 GOLDENS = Path(__file__).parent / "goldens"
 TOLERANCES = {"a_plain": 1e-4, "b_clamp": 5e-3}

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_mapping.checkpoint import Mappers
-from gan_mapping.mappers import OffsetMapper, TextMapper, VisionMapper
+from gan_mapping.mappers.files import Mappers
+from gan_mapping.mappers.layers import OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.superres.resolver import ResolverConfig, SuperResolver
 
 W_DIM, NUM_WS, RESOLUTION = 24, 3, 64

@@ -15,7 +15,7 @@ from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.superres.pixels import as_pixels, consistency
 from gan_mapping.superres.resolver import ResolverConfig, SuperResolver
 from gan_mapping.superres.results import INVENTED_WARNING
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 SEED = 1607
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from linear_world import NUM_WS, W_DIM, LinearGenerator
 
-from fdvd.attributes import DATA_DIR, HELD_OUT_SEEDS, parse_labels
+from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import QUESTIONS, appearance, balanced, flip_rows, labelled
 from gan_mapping.superres.pixels import box_filter, render_to_pixels
@@ -56,8 +56,8 @@ def test_flips_are_counted_by_group_beside_the_judges_own_error() -> None:
     # Two women, one of whom turns into a man; one man whom the judge takes for a woman, before and after.
     rows = {row.group: row for row in flip_rows([(woman, woman, woman), (woman, woman, man), (man, woman, woman)])}
     assert rows["all"].faces == 3 and rows["all"].flipped["gender"] == pytest.approx(1 / 3)
-    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].misread["gender"] == 0
-    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].misread["gender"] == 1
+    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].latent_residual["gender"] == 0
+    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].latent_residual["gender"] == 1
     assert all(rows["all"].flipped[question] == 0 for question in QUESTIONS if question != "gender")
 
 

@@ -13,7 +13,7 @@ from gan_mapping.superres.mapper import LevelMapper, PixelMapper, load_pixel_map
 from gan_mapping.superres.pixels import LEVELS
 from gan_mapping.superres.preview import PreviewHead
 from gan_mapping.superres.training import OPEN_DIRECTIONS, fit_level
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 
 W_DIM = 6
 

@@ -8,11 +8,11 @@ from torch import Tensor
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.generators.stylegan2.network import StyleGAN2
-from gan_mapping.mappers import VisionMapper
+from gan_mapping.mappers.layers import VisionMapper
 from gan_mapping.superres.pixels import box_filter
 from gan_mapping.superres.preview import PREVIEW_SIDE, preview_of
 from gan_mapping.superres.start import VisionStart
-from vl_backbone.protocol import VideoFeatures
+from vl_backbone.backbones.protocol import VideoFeatures
 
 
 class Grid:

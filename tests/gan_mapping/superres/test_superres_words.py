@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
 
-from gan_mapping.aiming import Sight
+from gan_mapping.editing.closed_loop import Observation
 from gan_mapping.superres.clips import ClipResolver
 from gan_mapping.superres.pixels import box_filter, consistency, within_budget
 from gan_mapping.superres.resolver import ResolverConfig
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 SIDE = 16
 WISH, SILENCE = torch.ones(1, 1), torch.zeros(1, 1)
@@ -74,9 +74,9 @@ def test_words_that_hardly_show_are_said_louder() -> None:
     fit = resolver.fit(pixels)
     plain, said = resolver.answer(fit, pixels, SILENCE), resolver.answer(fit, pixels, WISH)
 
-    def see(image: torch.Tensor, ws: torch.Tensor) -> Sight:
+    def see(image: torch.Tensor, ws: torch.Tensor) -> Observation:
         """The attribute is there when its corner is 8 grey levels darker; every latent is as hard to read."""
-        return Sight(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.tensor(1.0))
+        return Observation(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.tensor(1.0))
 
     resolver.see = see
     louder = resolver.answer(fit, pixels, WISH)
@@ -121,7 +121,7 @@ def test_drafts_are_looked_at_and_never_kept(monkeypatch: pytest.MonkeyPatch) ->
     resolver = linear_resolver()
     pixels = box_filter(face(1), SIDE)
     fit = resolver.fit(pixels)
-    resolver.see = lambda image, ws: Sight(image.mean()[None] / 255, torch.tensor(1.0))
+    resolver.see = lambda image, ws: Observation(image.mean()[None] / 255, torch.tensor(1.0))
     wanted = resolver.answer(fit, pixels, WISH)
     drafts: list[torch.Tensor] = []
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_mapping.synth.maps import Frames, StoredMaps, Wording, map_shards
+from gan_mapping.hdvila_mini.maps import Frames, StoredMaps, Wording, map_shards
 from vl_backbone.hdvila.mini import HR_SIZE, mini_config, still_neighbours
 from vl_backbone.hdvila.model import HDVILA, build_hdvila
 

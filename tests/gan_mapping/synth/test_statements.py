@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fdvd.attributes import load_labels
-from fdvd.captions.checker import states
-from gan_mapping.synth.mini_recipe import movements
+from fdvd.attributes.table import load_labels
+from fdvd.language.captions.checker import states
+from gan_mapping.hdvila_mini.recipe import movements
 from gan_mapping.synth.statements import statements
 
 

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synth_helpers import SmallPictures, files_of
 
-from fdvd.attributes import HELD_OUT_SEEDS
-from fdvd.captions import untrue
-from fdvd.sources import open_dataset
+from fdvd.attributes.table import HELD_OUT_SEEDS
+from fdvd.datasets.sources import open_dataset
+from fdvd.language.captions import untrue
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.hdvila_mini.report import statistics
 from gan_mapping.synth.build import SynthConfig, build, missing_blocks, write_manifest
 from gan_mapping.synth.probes import Probes
-from gan_mapping.synth.report import statistics
 from gan_mapping.synth.walks import seed_of
-from vl_backbone.errors import UsageError
+from vl_backbone.common.errors import UsageError
 
 CONFIG = SynthConfig(clips=23, frames=3, hr_size=64, lr_size=16, block=5)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.synth.probes import PSI, Probes
 from gan_mapping.synth.walks import MOVES, Walk, backwards, latents_along, walk_of
-from gan_mapping.training.bank import FaceSeed, latents_of
+from gan_mapping.training.rendered_set import FaceSeed, latents_of
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.detection import DetectedFace
-from gan_mapping.aiming import Aimed
+from fdvd.faces.detection import DetectedFace
+from gan_mapping.editing.closed_loop import EditOffset
 from gan_mapping.images import to_uint8
-from gan_mapping.video.plan import Sighting
+from gan_mapping.video.plan import FrameDetections
 
 WIDTH, HEIGHT, SIDE = 160, 120, 64
 
@@ -47,9 +47,9 @@ class FlatEditor:
     def draw(self, ws: Tensor) -> np.ndarray:
         return to_uint8(self._render(ws))[0]
 
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[Aimed, np.ndarray]:
+    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[EditOffset, np.ndarray]:
         offset = intents[:, :, None].expand_as(ws).clone()
-        return Aimed(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
+        return EditOffset(offset, torch.zeros_like(offset), -1), self.draw(ws + offset)
 
     def _render(self, ws: Tensor) -> Tensor:
         self.renders += len(ws)
@@ -64,9 +64,9 @@ def face_at(x: float, y: float, eyes: float = 16.0, score: float = 0.99) -> Dete
     return DetectedFace(box, score, landmarks)
 
 
-def seen(*frames: Any, cuts: Sequence[int] = ()) -> list[Sighting]:
+def seen(*frames: Any, cuts: Sequence[int] = ()) -> list[FrameDetections]:
     """Sightings from lists of faces, one list per frame; cuts: frames with which a new shot starts."""
-    return [Sighting(i == 0 or i in cuts, tuple(faces)) for i, faces in enumerate(frames)]
+    return [FrameDetections(i == 0 or i in cuts, tuple(faces)) for i, faces in enumerate(frames)]
 
 
 def clip(frames: int, seed: int = 0) -> list[np.ndarray]:

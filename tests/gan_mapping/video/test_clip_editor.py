@@ -9,11 +9,11 @@ import pytest
 import torch
 from clip_helpers import HEIGHT, WIDTH, FlatEditor, clip, face_at, seen
 
-from gan_mapping.video.anchors import Anchor
 from gan_mapping.video.editor import ClipConfig, ClipEditor
-from gan_mapping.video.lane import FaceEdit
+from gan_mapping.video.pivots import Pivot
 from gan_mapping.video.plan import ClipPlan
-from vl_backbone.errors import InputError
+from gan_mapping.video.track_pass import FaceEdit
+from vl_backbone.common.errors import InputError
 
 RATE = 25.0
 
@@ -130,7 +130,7 @@ def test_the_sample_nearest_to_the_median_stands_for_the_face() -> None:
     anchors = [anchor for _, anchor in editor.anchors(plan, clip(41), refine=7)]
     assert len(calls) == 1 and calls[0][1] == 7
     assert calls[0][0] == pytest.approx(float(clip(41)[20].mean()), abs=3)
-    assert isinstance(anchors[0], Anchor) and anchors[0].ws.shape == (1, 2, 4)
+    assert isinstance(anchors[0], Pivot) and anchors[0].ws.shape == (1, 2, 4)
 
 
 def test_no_face_is_an_error_of_one_sentence() -> None:

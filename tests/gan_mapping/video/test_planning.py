@@ -7,15 +7,15 @@ import pytest
 import torch
 from clip_helpers import HEIGHT, WIDTH, face_at, seen
 
-from gan_mapping.video.anchors import geometric_median, sample_times
-from gan_mapping.video.plan import ClipPlan, Sighting
+from gan_mapping.video.pivots import geometric_median, sample_times
+from gan_mapping.video.plan import ClipPlan, FrameDetections
 from gan_mapping.video.planning import make_plan
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 
 RATE = 25.0
 
 
-def plan(sightings: list[Sighting], face: str | int = "largest") -> ClipPlan:
+def plan(sightings: list[FrameDetections], face: str | int = "largest") -> ClipPlan:
     return make_plan(sightings, (WIDTH, HEIGHT), RATE, face)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vl_backbone.common.errors import UsageError
 from vl_backbone.downstream.captions import RetrievalLayout, read_retrieval
 from vl_backbone.downstream.questions import (
     AnswerVocabulary,
@@ -15,7 +16,6 @@ from vl_backbone.downstream.questions import (
     read_choices,
     read_open_questions,
 )
-from vl_backbone.errors import UsageError
 
 INFO = json.dumps(
     {

@@ -12,6 +12,7 @@ import torch
 from moving_shapes import MovingShapes
 from tiny_recipes import TINY_CLIPS, TINY_FIELDS, read_log, write_recipe
 
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.downstream.answering import QuestionCollator, QuestionDataset, evaluate_answers
 from vl_backbone.downstream.questions import Choice
 from vl_backbone.downstream.recipes import (
@@ -24,13 +25,12 @@ from vl_backbone.downstream.recipes import (
     train_retrieval,
 )
 from vl_backbone.downstream.retrieval import evaluate_caption_choice
-from vl_backbone.errors import InputError, UsageError
 from vl_backbone.hdvila.checkpoint import save_official_checkpoint
 from vl_backbone.hdvila.model import build_hdvila
 from vl_backbone.pretraining.calibration import calibrate_batch_norms
-from vl_backbone.pretraining.data import stack_clips
 from vl_backbone.pretraining.tokens import WordPieces
-from vl_backbone.pretraining.yaml_config import load_yaml
+from vl_backbone.training.data import stack_clips
+from vl_backbone.training.yaml_config import load_yaml
 from vl_backbone.video.clips import ClipConfig, load_clips
 from vl_backbone.video.sampling import SamplingConfig
 

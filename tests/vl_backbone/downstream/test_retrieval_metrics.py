@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from vl_backbone.common.errors import InputError
 from vl_backbone.downstream.answering import answer_loss
 from vl_backbone.downstream.metrics import rank_of_truth, ranking, top_choice_accuracy
-from vl_backbone.errors import InputError
 
 
 def test_ranks_by_hand() -> None:

@@ -15,7 +15,7 @@ from tiny_hdvila import CHECKPOINT, DATA, tiny_config, tiny_state
 from torch import Tensor
 
 from vl_backbone import build_hdvila, load_official_checkpoint, save_official_checkpoint
-from vl_backbone.errors import UsageError, WeightsError
+from vl_backbone.common.errors import UsageError, WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.model import HDVILA
 

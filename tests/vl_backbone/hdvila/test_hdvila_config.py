@@ -9,7 +9,7 @@ import torch
 from tiny_hdvila import tiny_config
 
 from vl_backbone import build_hdvila
-from vl_backbone.errors import InputError
+from vl_backbone.common.errors import InputError
 from vl_backbone.hdvila.config import HDVILAConfig
 
 

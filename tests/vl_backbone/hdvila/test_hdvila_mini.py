@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from vl_backbone.efficientnet import EfficientNetLite0
-from vl_backbone.errors import WeightsError
+from vl_backbone.common.errors import WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig
 from vl_backbone.hdvila.mini import initialise_mini, mini_config
 from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.networks.efficientnet import EfficientNetLite0
 
 SMALL = {"hidden_size": 48, "intermediate_size": 64, "vocab_size": 99, "num_hidden_layers": 3, "num_text_layers": 2}
 

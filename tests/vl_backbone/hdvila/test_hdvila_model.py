@@ -10,7 +10,7 @@ from tiny_hdvila import CHECKPOINT, pictures, small_clips, texts, tiny_config, t
 from torch import Tensor
 
 from vl_backbone import build_hdvila, load_official_checkpoint
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.hdvila.model import HDVILA
 
 

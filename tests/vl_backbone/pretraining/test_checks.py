@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vl_backbone.errors import UsageError
-from vl_backbone.pretraining.averaging import WeightAverage
-from vl_backbone.pretraining.checks import BEST_FILE, CHECKS_FILE, Check
-from vl_backbone.pretraining.data import Batch, Drawn
-from vl_backbone.pretraining.loop import FitConfig, RunConfig, fit
-from vl_backbone.pretraining.optim import OptimizerConfig, ScheduleConfig
-from vl_backbone.pretraining.state import load_weights, save_weights
+from vl_backbone.common.errors import UsageError
+from vl_backbone.training.averaging import WeightAverage
+from vl_backbone.training.checks import BEST_FILE, CHECKS_FILE, Check
+from vl_backbone.training.data import Batch, Drawn
+from vl_backbone.training.loop import FitConfig, RunConfig, fit
+from vl_backbone.training.optim import OptimizerConfig, ScheduleConfig
+from vl_backbone.training.state import load_weights, save_weights
 
 RUN = RunConfig(steps=20, batch_size=2, save_every=4, log_every=1, ema_decay=0.8, check_every=3)
 CONFIG = FitConfig(RUN, OptimizerConfig(0.05, weight_decay=0.0), ScheduleConfig("constant", 0.0))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.pretraining.contrastive import (
     contrastive_loss,
     gather_features,

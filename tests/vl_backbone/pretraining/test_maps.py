@@ -9,16 +9,16 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from vl_backbone.efficientnet import EfficientNetLite0
-from vl_backbone.errors import UsageError, WeightsError
+from vl_backbone.common.errors import UsageError, WeightsError
 from vl_backbone.hdvila.mini import initialise_mini, mini_config
 from vl_backbone.hdvila.mini_weights import load_mini, save_mini, trained_names
 from vl_backbone.hdvila.model import HDVILA
+from vl_backbone.networks.efficientnet import EfficientNetLite0
 from vl_backbone.pretraining.contrastive import PRETRAINING_TEMPERATURE, contrastive_loss
-from vl_backbone.pretraining.data import Drawn
 from vl_backbone.pretraining.maps import MapCollator, MapContrastive, MapMaskedWords, MapSample, encode_maps
 from vl_backbone.pretraining.masking import MaskingConfig, SpecialTokens
 from vl_backbone.pretraining.objectives import ContrastiveObjective, MaskedWordsObjective
+from vl_backbone.training.data import Drawn
 
 SIZES = {"hidden_size": 48, "intermediate_size": 64, "vocab_size": 99, "num_hidden_layers": 3, "num_text_layers": 2}
 CAPTIONS = ("3 4 5", "6 7", "8 9 10 11")

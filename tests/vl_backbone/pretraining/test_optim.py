@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from vl_backbone.errors import UsageError
-from vl_backbone.pretraining.optim import (
+from vl_backbone.common.errors import UsageError
+from vl_backbone.training.optim import (
     AdamWDecayAfter,
     OptimizerConfig,
     ScheduleConfig,

@@ -16,8 +16,12 @@ from moving_shapes import MovingShapes
 from tiny_recipes import TINY_CLIPS, annotations, stage_one, write_recipe
 from torch import Tensor
 
-from vl_backbone.errors import InputError, UsageError
-from vl_backbone.pretraining.data import (
+from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.pretraining.masking import IGNORE, MaskingConfig
+from vl_backbone.pretraining.recipe import DataConfig, PretrainingConfig, open_videos
+from vl_backbone.pretraining.tokens import WordPieces
+from vl_backbone.pretraining.video_text import VideoEntry, VideoTextDataset, present, read_jsonl
+from vl_backbone.training.data import (
     BatchOrder,
     ClipTextCollator,
     Drawn,
@@ -25,11 +29,7 @@ from vl_backbone.pretraining.data import (
     SeededDataset,
     stack_clips,
 )
-from vl_backbone.pretraining.masking import IGNORE, MaskingConfig
-from vl_backbone.pretraining.recipe import DataConfig, PretrainingConfig, open_videos
-from vl_backbone.pretraining.tokens import WordPieces
-from vl_backbone.pretraining.video_text import VideoEntry, VideoTextDataset, present, read_jsonl
-from vl_backbone.pretraining.yaml_config import load_yaml
+from vl_backbone.training.yaml_config import load_yaml
 from vl_backbone.video.clips import ClipConfig
 from vl_backbone.video.sampling import SamplingConfig
 

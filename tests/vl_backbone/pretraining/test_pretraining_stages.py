@@ -20,7 +20,7 @@ from tiny_recipes import TINY_FIELDS, read_log, stage_one, stage_two, write_reci
 from vl_backbone.hdvila.model import build_hdvila
 from vl_backbone.pretraining.objectives import MaskedWordsObjective
 from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
-from vl_backbone.pretraining.yaml_config import load_yaml
+from vl_backbone.training.yaml_config import load_yaml
 
 
 def run(path: Path, recipe: dict[str, Any], out: Path) -> None:
@@ -134,7 +134,7 @@ def test_real_size_groups_and_frozen_share() -> None:
     """Numbers of tensors in each optimizer group, and of trainable parameters, as in the released training runs."""
     from collections import Counter
 
-    from vl_backbone.pretraining.optim import OptimizerConfig, parameter_groups
+    from vl_backbone.training.optim import OptimizerConfig, parameter_groups
 
     with torch.device("meta"):
         first, second = build_hdvila({}, 1), build_hdvila({}, 2)

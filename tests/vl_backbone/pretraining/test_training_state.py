@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from vl_backbone.errors import UsageError
-from vl_backbone.pretraining.optim import AdamWDecayAfter, OptimizerConfig, build_optimizer
-from vl_backbone.pretraining.state import append_line, cut_log, load_state, save_state
+from vl_backbone.common.errors import UsageError
+from vl_backbone.training.optim import AdamWDecayAfter, OptimizerConfig, build_optimizer
+from vl_backbone.training.state import append_line, cut_log, load_state, save_state
 
 
 class Shared(nn.Module):

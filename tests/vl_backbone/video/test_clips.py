@@ -14,7 +14,7 @@ import torch
 from moving_shapes import MovingShapes, write_video
 from safetensors.torch import load_file
 
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.video.clips import ClipConfig, FrameShaper, load_clips
 from vl_backbone.video.reader import index_frames, read_frames
 from vl_backbone.video.sampling import SamplingConfig, inference_indices

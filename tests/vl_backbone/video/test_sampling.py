@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vl_backbone.errors import InputError, UsageError
+from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.video.sampling import ClipIndices, SamplingConfig, inference_indices, training_indices
 
 GOLDENS = json.loads((Path(__file__).parent / "data" / "frame_indices.json").read_text(encoding="utf-8"))

@@ -1,0 +1,92 @@
+"""From readings per frame to what may be said about a clip.
+
+What a person looks like (hair, beard, ...) is read from all clips of the actor together; what the face does (smile,
+pose, ...) from the clip alone. Gender, emotion and voice come from the file name, the age from RAVDESS's paper.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from fdvd.datasets.builder.settings import BuildSettings
+from fdvd.datasets.ravdess.names import Recording
+from fdvd.language.captions import describe, facts_of
+
+MOMENTARY = frozenset(("smile", "teeth", "frown", "look_left", "look_right", "narrow_eyes", "wide_eyes"))
+_FROM_ELSEWHERE = frozenset(("male", "age", "child"))
+_YOUNG_ADULT = 0.45  # fdvd.attributes.table: "young"; RAVDESS's actors are 21 to 33
+_SURELY_SHORT = 0.05  # "not long" may be medium; only this low it is said to be short
+_CHANGES = {
+    "smile": ("starts_smile", "stops_smile"),
+    "look_left": ("turns_left", None),
+    "look_right": ("turns_right", None),
+}
+_SERIOUS = frozenset(("sad", "angry", "fearful", "disgusted"))
+Readings = Mapping[str, Sequence[float]]
+
+
+def pooled(clips: Iterable[tuple[int, Readings]]) -> dict[int, dict[str, float]]:
+    """(actor, readings) of all clips -> {actor: {lasting attribute: mean probability}}."""
+    values: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for actor, readings in clips:
+        for name, series in readings.items():
+            if name not in MOMENTARY and name not in _FROM_ELSEWHERE:
+                values[actor][name].extend(series)
+    return {actor: {name: float(np.mean(v)) for name, v in rows.items()} for actor, rows in values.items()}
+
+
+def clip_probabilities(readings: Readings, lasting: Mapping[str, float]) -> dict[str, float]:
+    """Probability by attribute: the actor's lasting ones and the clip's own momentary ones, rounded."""
+    own = {name: float(np.mean(series)) for name, series in readings.items() if name in MOMENTARY}
+    return {name: round(value, 3) for name, value in sorted({**lasting, **own}.items())}
+
+
+def clip_facts(
+    recording: Recording, probabilities: Mapping[str, float], readings: Readings, settings: BuildSettings
+) -> frozenset[str]:
+    """The facts of fdvd.language.captions that hold for this clip."""
+    labels: dict[str, float | None] = {name: _decided(value, settings) for name, value in probabilities.items()}
+    if labels.get("long_hair") == 0 and probabilities["long_hair"] > _SURELY_SHORT:
+        labels["long_hair"] = None
+    labels |= {"male": float(recording.gender == "male"), "age": _YOUNG_ADULT, "child": 0.0}
+    named = set(recording.facts())
+    motions = _motions(readings, settings)
+    # A played emotion shows: what the judge sees against it is more likely its mistake than the actor's.
+    if named & _SERIOUS:
+        motions -= {"starts_smile", "stops_smile"}
+        labels["smile"] = labels["teeth"] = None
+    if "happy" in named:
+        labels["frown"] = None
+        labels["smile"] = labels.get("smile") or None
+    return facts_of(labels, named | motions)
+
+
+def clip_captions(name: str, facts: frozenset[str], settings: BuildSettings) -> list[str]:
+    """Different sentences about the clip, the same in every build. Raises InputError when too little is known."""
+    return describe(facts, zlib.crc32(name.encode()) + settings.seed, settings.captions)
+
+
+def _decided(probability: float, settings: BuildSettings) -> float | None:
+    if probability >= settings.yes:
+        return 1.0
+    return 0.0 if probability <= settings.no else None
+
+
+def _motions(readings: Readings, settings: BuildSettings) -> set[str]:
+    """Changes between the first and the last third of a clip."""
+    motions = set()
+    for name, (begins, ends) in _CHANGES.items():
+        series = list(readings.get(name, ()))
+        if len(series) < 3:
+            continue
+        third = len(series) // 3
+        first, last = float(np.mean(series[:third])), float(np.mean(series[-third:]))
+        if first <= settings.no and last >= settings.yes:
+            motions.add(begins)
+        if ends and first >= settings.yes and last <= settings.no:
+            motions.add(ends)
+    return motions
