@@ -130,7 +130,15 @@ class _Job:
         with self.source.open("rb") as file:
             clip = hashlib.file_digest(file, "sha256").hexdigest()
         settings = {**asdict(self.settings), "resume": None, "refine": self.refine}
-        parts = [FORMAT, PIECE_FRAMES, clip, settings, asdict(self.config), asdict(ClosedLoopConfig()), self.editor.weights]
+        parts = [
+            FORMAT,
+            PIECE_FRAMES,
+            clip,
+            settings,
+            asdict(self.config),
+            asdict(ClosedLoopConfig()),
+            self.editor.weights,
+        ]
         parts.append(str(self.editor.device))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

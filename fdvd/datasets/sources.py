@@ -71,7 +71,7 @@ def _clip(row: dict[str, Any]) -> Clip:
 
 
 class PackedClips(ClipDataset):
-    """The clips of a packed folder (fdvd.datasets.packed). Archives are opened once in each process, when first needed."""
+    """The clips of a packed folder (fdvd.datasets.packed). Archives are opened once a process, when first needed."""
 
     def __init__(self, root: Path) -> None:
         try:

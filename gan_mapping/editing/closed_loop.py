@@ -40,9 +40,10 @@ class ClosedLoopConfig:
     shorten: a step that was enough is tried again at that part of its length, or where the looks so far say it starts
     to be enough; `worth`: not if that is no shorter than this part of it. (`shorten` 1: as the goals alone ask.)
     max_ratio: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face, which counts as no worse than usual and no better than
-    `reference_share` of that; what is beyond counts, squared, `residual_weight` times as much against an edit as what is
-    missing to its goals. What goes beyond a goal counts a quarter, a step's squared length `length_weight` times.
+    off that reading may be than for the unedited face, which counts as no worse than the reference residual and
+    no better than `reference_share` of that; what is beyond counts, squared, `residual_weight` times as much against an
+    edit as what is missing to its goals. What goes beyond a goal counts a quarter, a step's squared length
+    `length_weight` times.
     backtrack_ratio: from that max_ratio on, the next edit goes `backtrack` of the way.
     """
 
@@ -67,7 +68,15 @@ class ClosedLoopConfig:
             raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
         if max(self.reference_share, self.shorten, self.spoiled_factor, self.worth) > 1:
             raise UsageError("Aiming needs reference_share, shorten, spoiled_factor and worth of at most 1.")
-        above = (self.close, self.ceiling, self.furthest, self.shorten, self.spoiled_factor, self.worth, self.reference_share)
+        above = (
+            self.close,
+            self.ceiling,
+            self.furthest,
+            self.shorten,
+            self.spoiled_factor,
+            self.worth,
+            self.reference_share,
+        )
         if not min(*above, self.max_ratio, self.residual_weight, self.backtrack_ratio) > 0 or self.length_weight < 0:
             raise UsageError("Aiming needs its lengths, shares and limits above 0.")
         if not 0 < self.backtrack < 1:
@@ -76,7 +85,7 @@ class ClosedLoopConfig:
 
 @dataclass(frozen=True)
 class EditOffset:
-    """offset: [1, num_ws, w_dim] at strength 1; suppressed_part: the part of it that only keeps out what nobody spoke of.
+    """offset: [1, num_ws, w_dim] at strength 1; suppressed_part: what of it only keeps out what nobody spoke of.
 
     look: which look (from 0) saw it; -1: none was needed.
     """
@@ -106,9 +115,9 @@ def closed_loop_offset(
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places: only a backtrack from a picture that falls apart changes them.
 
-    reference_residual: how far off the vision mapper's readings of drawn faces are, if known. A latent that was itself read off a
-    picture is read back better than that, a refined one worse; neither is a reason to call an edit of it torn much
-    sooner, or any later, than another face's.
+    reference_residual: how far off the vision mapper's readings of drawn faces are, if known. A latent that was itself
+    read off a picture is read back better than that, a refined one worse; neither is a reason to call an edit of it
+    torn much sooner, or any later, than another face's.
 
     excludes: bool [A, A], where an intent for the row says that the column is not to be there (dark glasses, when
     clear ones are asked for, or none). Nothing is done about it as long as it does not show.
@@ -163,7 +172,12 @@ class _Plan(NamedTuple):
 
 
 def _plan(
-    mapper: OffsetMapper, ws: Tensor, intents: Tensor, before: Observation, excludes: Tensor | None, config: ClosedLoopConfig
+    mapper: OffsetMapper,
+    ws: Tensor,
+    intents: Tensor,
+    before: Observation,
+    excludes: Tensor | None,
+    config: ClosedLoopConfig,
 ) -> _Plan:
     sign = intents[0].sign()
     degree = intents[0].abs().clamp(max=1.0)

@@ -191,8 +191,8 @@ class FaceEditor:
         """What the intents [1, A] do to the face ws [1, num_ws, w_dim] at strength 1.
 
         -> the offset, and uint8 [R, R, 3], the render of ws + offset, if one was made. The edit is tried out and its
-        steps mended by what is seen (`closed_loop_offset`), where the mappers can look. drawn: such a render of ws itself,
-        when it is there already.
+        steps mended by what is seen (`closed_loop_offset`), where the mappers can look. drawn: such a render of ws
+        itself, when it is there already.
         """
         mappers = self.mappers
         pictures: list[np.ndarray] = []
@@ -206,7 +206,13 @@ class FaceEditor:
             return EditOffset(offset, torch.zeros_like(offset), -1), None
         before = self.see(self._draft(ws) if drawn is None else drawn, ws)
         aimed = closed_loop_offset(
-            mappers.offset, ws, intents, before, look, reference_residual=mappers.vision_error, excludes=mappers.excludes
+            mappers.offset,
+            ws,
+            intents,
+            before,
+            look,
+            reference_residual=mappers.vision_error,
+            excludes=mappers.excludes,
         )
         return aimed, pictures[aimed.look] if self.generator.exact_drafts else None
 

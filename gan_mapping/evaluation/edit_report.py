@@ -26,9 +26,7 @@ COLUMNS = (
 )
 
 
-def report_json(
-    runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Metrics, options: EditOptions
-) -> Json:
+def report_json(runs: Sequence[MethodRun], sentences: SentenceFile, instruments: Metrics, options: EditOptions) -> Json:
     """Everything the tables hold, and the settings, JSON-ready."""
     methods, drawn = [], sentences.drawn
     for run in runs:

@@ -16,7 +16,7 @@ from gan_mapping.editing.editor import FaceEditor
 from gan_mapping.editing.regions import edited_region, paste_region
 from gan_mapping.evaluation.faces import StartedFace
 from gan_mapping.evaluation.measures import mean, outside_pixels_changed, perceptual_where, spearman
-from gan_mapping.evaluation.metrics import Metrics, Look
+from gan_mapping.evaluation.metrics import Look, Metrics
 from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimiser
 from gan_mapping.evaluation.records import Json, number
 from gan_mapping.evaluation.sentences import EditSentence

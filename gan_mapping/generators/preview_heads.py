@@ -9,12 +9,13 @@ and ends in three narrow modulated convolutions. It is trained on the generator'
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_mapping.generators.mobile_stylegan import W_DIM, StyledConv, Synthesis, inverse_haar
+from gan_mapping.generators.mobile_stylegan import W_DIM, Block, StyledConv, Synthesis, inverse_haar
 
 
 class PreviewHead(nn.Module):
@@ -33,9 +34,9 @@ class PreviewHead(nn.Module):
         self.up_row = up
         rest = tuple(range(up + 1, 23))
         cuts = [0, 1, 2, (len(rest) + 2) // 2, len(rest)]
-        self.rows = tuple(rest[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+        self.rows = tuple(rest[a:b] for a, b in pairwise(cuts))
         widths = (channels, width, width, width)
-        self.convs = nn.ModuleList(StyledConv(a, b, side) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(StyledConv(a, b, side) for a, b in pairwise(widths))
         self.affine = nn.ModuleList(nn.Linear(W_DIM, c) for c in widths)
         self.to_rgb = nn.Conv2d(width, 3, 1)
 
@@ -55,18 +56,21 @@ class PreviewHead(nn.Module):
     @torch.no_grad()
     def initialise(self, synthesis: Synthesis) -> None:
         """The first two convolutions begin as a part of the whole network's at that place, the rest at random."""
-        block, up = synthesis.blocks[self.block + 1], self.up_row
+        block: Block = synthesis.blocks[self.block + 1]  # type: ignore[assignment]
         for index, source in enumerate((block.conv1, block.conv2)):
-            conv, k = self.convs[index], up + 1 + index
+            conv: StyledConv = self.convs[index]  # type: ignore[assignment]
+            k = self.up_row + 1 + index
+            target, affine = self.affine[index], synthesis.affine[k]
+            assert isinstance(target, nn.Linear) and isinstance(affine, nn.Linear)
             c_out, c_in = conv.pointwise.shape[:2]
             conv.depthwise.copy_(source.depthwise[:c_in])
             thinned = math.sqrt(source.pointwise.shape[1] / c_in)
             conv.pointwise.copy_(source.pointwise[:c_out, :c_in] * thinned)
             conv.noise.copy_(source.noise)
             conv.bias.copy_(source.bias[:c_out])
-            self.affine[index].weight.copy_(synthesis.affine[k].weight[:c_in] * synthesis.scales[k])
-            self.affine[index].bias.copy_(synthesis.affine[k].bias[:c_in] * synthesis.scales[k])
-        last = self.convs[2]
+            target.weight.copy_(affine.weight[:c_in] * synthesis.scales[k])
+            target.bias.copy_(affine.bias[:c_in] * synthesis.scales[k])
+        last: StyledConv = self.convs[2]  # type: ignore[assignment]
         width = last.depthwise.shape[0]
         last.depthwise.normal_(0, 0.05)
         last.depthwise[:, :, 1, 1] += 1.0
@@ -74,17 +78,18 @@ class PreviewHead(nn.Module):
         last.noise.zero_()
         last.bias.zero_()
         for layer in self.affine[2:]:
+            assert isinstance(layer, nn.Linear)
             layer.weight.normal_(0, 0.3 / math.sqrt(W_DIM))
             layer.bias.fill_(1.0)
         self.to_rgb.weight.normal_(0, 0.3 / math.sqrt(width))
-        self.to_rgb.bias.zero_()
+        nn.init.zeros_(self.to_rgb.bias) if self.to_rgb.bias is not None else None
 
 
 class PreviewHeads(nn.Module):
     """One head a side, under the key names of their weight file."""
 
     # side -> (synthesis block, channels after the up step, width)
-    SIZES = {128: (3, 128, 96), 256: (4, 64, 64)}
+    SIZES: ClassVar = {128: (3, 128, 96), 256: (4, 64, 64)}
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,18 +110,3 @@ def features_up_to(synthesis: Synthesis, ws: Tensor, block: int) -> tuple[Tensor
     for i in range(block + 1):
         x = synthesis.blocks[i](x, s[1 + 3 * i], s[2 + 3 * i], s[3 + 3 * i])
     return x, s
-
-
-def patch_forward(
-    head: PreviewHead, features: Tensor, up_style: Tensor, ws: Tensor, corners: list[tuple[int, int]]
-) -> Tensor:
-    """`PreviewHead.forward` on cut-outs, for training: features [B, 4C, p, p], each from its corner (top, left)."""
-    styles = head.styles(ws)
-    x = inverse_haar(features * up_style[:, :, None, None])
-    side = x.shape[-1]
-    for conv, style in zip(head.convs, styles, strict=False):
-        noise = torch.stack([conv.noise[2 * t : 2 * t + side, 2 * l : 2 * l + side] for t, l in corners])[:, None]
-        x = F.conv2d(x * style[:, :, None, None], conv.depthwise, padding=1, groups=conv.depthwise.shape[0])
-        x = F.leaky_relu(F.conv2d(x, conv.pointwise, conv.bias) + noise, 0.2)
-    image: Tensor = head.to_rgb(x * styles[-1][:, :, None, None])
-    return image

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gan_mapping.video.editor import ClipConfig, ClipEditor
-from gan_mapping.video.plan import ClipPlan, Tracklet, Shot, FrameDetections
+from gan_mapping.video.plan import ClipPlan, FrameDetections, Shot, Tracklet
 
-__all__ = ["ClipConfig", "ClipEditor", "ClipPlan", "Tracklet", "Shot", "FrameDetections"]
+__all__ = ["ClipConfig", "ClipEditor", "ClipPlan", "FrameDetections", "Shot", "Tracklet"]

@@ -25,10 +25,10 @@ from fdvd.faces.tracking import FaceFinder
 from gan_mapping.editing.requests import check_strength
 from gan_mapping.video.lowpass import radius_of
 from gan_mapping.video.pivots import Pivot, make_anchor, sample_times
-from gan_mapping.video.plan import ClipPlan, Tracklet, FrameDetections
+from gan_mapping.video.plan import ClipPlan, FrameDetections, Tracklet
 from gan_mapping.video.planning import PlanConfig, make_plan
 from gan_mapping.video.shots import CutConfig, shot_starts
-from gan_mapping.video.track_pass import FaceEdit, TrackPass, FrameState
+from gan_mapping.video.track_pass import FaceEdit, FrameState, TrackPass
 from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class ClipEditor:
         """Frames before a frame that `render` must have seen to draw it as in an unbroken run."""
         return sum(radius_of(time * self.rate) for time in (self.config.latent_time, self.config.blend_time))
 
-    def find(self, frames: Iterable[Picture], known: Iterable[Sequence[DetectedFace]] = ()) -> Iterator[FrameDetections]:
+    def find(
+        self, frames: Iterable[Picture], known: Iterable[Sequence[DetectedFace]] = ()
+    ) -> Iterator[FrameDetections]:
         """Pass 1: faces and cuts of every uint8 [H, W, 3] RGB frame, a few frames behind its input.
 
         known: the faces of the first frames, where an earlier run has found them already.
@@ -97,7 +99,9 @@ class ClipEditor:
         for starts in shot_starts(watched(), self.config.cuts):
             yield FrameDetections(starts, waiting.popleft())
 
-    def plan(self, sightings: Sequence[FrameDetections], clip_size: tuple[int, int], face: str | int = "largest") -> ClipPlan:
+    def plan(
+        self, sightings: Sequence[FrameDetections], clip_size: tuple[int, int], face: str | int = "largest"
+    ) -> ClipPlan:
         """Shots and steadied faces. clip_size: (width, height). face: "largest", "all" or an index, in every shot.
 
         Raises InputError when the clip has no frame or no face.

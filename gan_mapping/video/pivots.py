@@ -71,9 +71,7 @@ def sample_times(scores: np.ndarray, most: int) -> list[int]:
     return [int(seen[i]) for i in dict.fromkeys(chosen.tolist())]
 
 
-def make_anchor(
-    editor: FaceEditor, crops: list[np.ndarray], steps: int = 0, progress: Progress | None = None
-) -> Pivot:
+def make_anchor(editor: FaceEditor, crops: list[np.ndarray], steps: int = 0, progress: Progress | None = None) -> Pivot:
     """The anchor of a face from samples of one run.
 
     crops: aligned uint8 [R, R, 3], at least one; the one nearest to the median of what the mapper says stands for all.

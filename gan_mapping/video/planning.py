@@ -11,7 +11,7 @@ import numpy as np
 from fdvd.faces.alignment import CROP_SIZE
 from fdvd.faces.smoothing import smooth_quads
 from fdvd.faces.tracking import Track, link_faces
-from gan_mapping.video.plan import ClipPlan, Tracklet, Floats, Shot, FrameDetections, crop_size, shots_of
+from gan_mapping.video.plan import ClipPlan, Floats, FrameDetections, Shot, Tracklet, crop_size, shots_of
 from vl_backbone.common.errors import InputError
 
 

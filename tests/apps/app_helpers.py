@@ -24,7 +24,6 @@ from gan_mapping.images import to_uint8
 from gan_mapping.mappers.files import Mappers
 from vl_backbone.common.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 VILAFACE = Path(sys.executable).with_name("vilaface")
 SIDE = 64
 

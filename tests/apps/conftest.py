@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from app_helpers import ROOT, FakeEditor, Launch, run_vilaface
+
+from tests.apps.app_helpers import FakeEditor, Launch, run_vilaface
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 VILAFACE = Path(sys.executable).with_name("vilaface")
-ASTRONAUT = ROOT / "examples" / "astronaut.png"
 FACES = ROOT / "apps" / "web" / "example_photos"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MINUTES = 240_000  # ms; machines without a graphics card that do other things too

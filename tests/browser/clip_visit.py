@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from browsing import FACES, MINUTES, Visit
 from PIL import Image
 
 from fdvd.media.video import VideoInfo, VideoWriter
+from tests.browser.browsing import FACES, MINUTES, Visit
 
 SIDE, FRAMES, RATE = 320, 3, 3
 

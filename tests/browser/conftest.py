@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Server, find_browser
+
+from tests.browser.browsing import Server, find_browser
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +41,9 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def astronaut_pixels() -> Any:
     import numpy as np
-    from browsing import ASTRONAUT
     from PIL import Image
+
+    from tests.browser.browsing import ASTRONAUT
 
     return np.asarray(Image.open(ASTRONAUT))
 

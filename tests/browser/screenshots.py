@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from browsing import FACES, ROOT, Server, Visit, find_browser, two_people
-from clip_visit import ClipVisit, short_clip
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from tests.browser.browsing import FACES, Server, Visit, find_browser, two_people
+from tests.browser.clip_visit import ClipVisit, short_clip
+from tests.paths import ROOT
 
 OUT = ROOT / "docs" / "screenshots"
 WIDTH = 1000

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import ASTRONAUT, FACES, Server, Visit, no_face, two_people
 from PIL import Image
+
+from tests.browser.browsing import FACES, Server, Visit, no_face, two_people
+from tests.paths import ASTRONAUT
 
 pytestmark = pytest.mark.browser
 

@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from browsing import ASTRONAUT, FACES, Server
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from PIL import Image
 
 from fdvd.media.video import VideoInfo, VideoWriter, read_frames
+from tests.browser.browsing import FACES, Server
+from tests.paths import ASTRONAUT
 
 pytestmark = pytest.mark.browser
 

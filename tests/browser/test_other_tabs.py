@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Server, Visit
+
+from tests.browser.browsing import Server, Visit
 
 pytestmark = pytest.mark.browser
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import ASTRONAUT, VILAFACE, Server
 from gradio_client import Client, handle_file
 from gradio_client.utils import Status
+
+from tests.browser.browsing import VILAFACE, Server
+from tests.paths import ASTRONAUT
 
 pytestmark = pytest.mark.browser
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import FACES, Server
-from clip_visit import FRAMES, RATE, SIDE, ClipVisit, short_clip
 
 from fdvd.media.video import read_frames
+from tests.browser.browsing import FACES, Server
+from tests.browser.clip_visit import FRAMES, RATE, SIDE, ClipVisit, short_clip
 
 pytestmark = pytest.mark.browser
 

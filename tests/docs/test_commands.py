@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from apps.cli.main import app
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if path.name != "cli.md")]
 PROMPT = re.compile(r"^(?:\.venv/bin/)?vilaface (.*)$", re.M)
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fdvd.media.video import VideoInfo, VideoWriter, probe
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 # docs/hdvila.md is left out: its example reads the official weights, which only users can have.
 PAGES = ("README.md", "docs/cookbook.md", "docs/data.md", "docs/hdvila-mini.md", "docs/video.md")
 NEEDS_A_SERVER = "# server: vilaface serve"
@@ -65,7 +65,7 @@ def test_an_example_runs(number: int, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_client_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "browser"))
     sys.modules.pop("browsing", None)
-    from browsing import Server
+    from tests.browser.browsing import Server
 
     (code,) = (code for _, code in examples() if NEEDS_A_SERVER in code)
     (tmp_path / "server").mkdir()

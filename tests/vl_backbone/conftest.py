@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from moving_shapes import MovingShapes, make_moving_shapes
-from tiny_weights import make_table, make_wheel
 
+from tests.vl_backbone.moving_shapes import MovingShapes, make_moving_shapes
+from tests.vl_backbone.weights.tiny_weights import make_table, make_wheel
 from vl_backbone.weights import WeightStore, download
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from moving_shapes import MovingShapes
+
+from tests.vl_backbone.moving_shapes import MovingShapes
 
 TINY_FIELDS: dict[str, Any] = {
     "hidden_size": 32,

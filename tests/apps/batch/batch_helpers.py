@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.paths import ROOT
+
 Batch = Callable[..., Any]
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 
 
 def write_manifest(folder: Path, rows: int, photos: int = 10) -> Path:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_helpers import Batch
-from tiny_editor import tiny_editor
 from typer.testing import CliRunner
 
 from apps.cli import common
 from apps.cli.main import app
+from tests.apps.batch.batch_helpers import Batch
+from tests.apps.batch.tiny_editor import tiny_editor
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_editor import tiny_editor
 
 from apps.cli import batch, common
 from apps.cli.main import app
+from tests.apps.batch.tiny_editor import tiny_editor
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

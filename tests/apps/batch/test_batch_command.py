@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_helpers import Launch, json_rows
-from batch_helpers import Batch, digests, ledger_rows, write_manifest
+
+from tests.apps.app_helpers import Launch, json_rows
+from tests.apps.batch.batch_helpers import Batch, digests, ledger_rows, write_manifest
 
 
 def write(folder: Path, *rows: dict[str, Any] | str) -> Path:

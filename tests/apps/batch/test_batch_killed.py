@@ -10,9 +10,9 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
-from batch_helpers import digests, ledger_rows, start, write_manifest
 
 from apps.batch.ledger import LEDGER_NAME
+from tests.apps.batch.batch_helpers import digests, ledger_rows, start, write_manifest
 
 ROWS, KILLS = 500, 20
 

@@ -6,10 +6,11 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from batch_helpers import HERE, ROOT, Batch, digests, ledger_rows, write_manifest
-from tiny_editor import tiny_editor
 
 from apps.cli import common
+from tests.apps.batch.batch_helpers import HERE, Batch, digests, ledger_rows, write_manifest
+from tests.apps.batch.tiny_editor import tiny_editor
+from tests.paths import ROOT
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed; pip install 'vilaface[ray]'"

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from blocks_editor import tiny_editor
 
 from fdvd.attributes.table import ATTRIBUTES
 from gan_mapping import FaceEditor
 from gan_mapping.editing.session import EditSession
 from gan_mapping.images import halved, to_uint8
 from gan_mapping.mappers.layers import AttributeReader
+from tests.gan_mapping.evaluation.blocks_editor import tiny_editor
 
 SMILE, AGE = ATTRIBUTES.index("smile"), ATTRIBUTES.index("age")
 

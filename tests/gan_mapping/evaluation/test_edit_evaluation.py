@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from blocks_editor import TinyBackbone, tiny_editor
 from PIL import Image
 
 from gan_mapping.evaluation.edit_report import latent_residual, report_json, report_markdown
@@ -21,6 +20,7 @@ from gan_mapping.evaluation.optimisation import OptimisationConfig, TextOptimise
 from gan_mapping.evaluation.reconstruction import ReconstructionOptions, run_reconstruction
 from gan_mapping.evaluation.sentences import EditSentence, load_sentences
 from gan_mapping.evaluation.summary import BOUNDARY, OPTIMISATION, by_sentence, comparisons
+from tests.gan_mapping.evaluation.blocks_editor import TinyBackbone, tiny_editor
 from vl_backbone.common.errors import UsageError
 from vl_backbone.common.strict_json import to_json
 

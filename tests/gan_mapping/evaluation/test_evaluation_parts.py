@@ -25,9 +25,8 @@ from gan_mapping.evaluation.faces import FaceChoice, held_out_faces, photo_faces
 from gan_mapping.evaluation.measures import at_equal, outside_pixels_changed, perceptual_where, psnr, spearman
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from tests.paths import ROOT
 from vl_backbone.common.errors import InputError, UsageError
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_thirty_sentences_that_training_never_saw() -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from blocks_editor import tiny_editor
 from PIL import Image
 
 from gan_mapping.evaluation.faces import FaceChoice, StartedFace, held_out_faces
@@ -26,6 +25,7 @@ from gan_mapping.evaluation.reconstruction_report import reconstruction_json, re
 from gan_mapping.evaluation.sheet_runs import run_sheet
 from gan_mapping.images import to_uint8
 from gan_mapping.mappers.files import WEIGHTS_DIR
+from tests.gan_mapping.evaluation.blocks_editor import tiny_editor
 from vl_backbone.common.errors import InputError, UsageError, WeightsError
 from vl_backbone.common.strict_json import to_json
 

@@ -6,12 +6,12 @@ import io
 
 import pytest
 import torch
-from linear_world import NUM_WS, W_DIM, LinearGenerator
 
 from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import QUESTIONS, appearance, balanced, flip_rows, labelled
 from gan_mapping.superres.pixels import box_filter, render_to_pixels
+from tests.gan_mapping.superres.linear_world import NUM_WS, W_DIM, LinearGenerator
 
 
 def test_the_nearest_face_of_a_bank_is_judged_by_its_drawing() -> None:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from linear_world import NUM_WS, W_DIM, LinearGenerator
 
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency, render_to_pixels
-
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+from tests.gan_mapping.superres.linear_world import NUM_WS, W_DIM, LinearGenerator
+from tests.paths import BENCHMARKS
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
 
 from gan_mapping.editing.closed_loop import Observation
 from gan_mapping.superres.clips import ClipResolver
 from gan_mapping.superres.pixels import box_filter, consistency, within_budget
 from gan_mapping.superres.resolver import ResolverConfig
+from tests.gan_mapping.superres.linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
 from vl_backbone.common.errors import InputError
 
 SIDE = 16

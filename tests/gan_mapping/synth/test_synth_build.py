@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synth_helpers import SmallPictures, files_of
 
 from fdvd.attributes.table import HELD_OUT_SEEDS
 from fdvd.datasets.sources import open_dataset
@@ -20,6 +19,7 @@ from gan_mapping.hdvila_mini.report import statistics
 from gan_mapping.synth.build import SynthConfig, build, missing_blocks, write_manifest
 from gan_mapping.synth.probes import Probes
 from gan_mapping.synth.walks import seed_of
+from tests.gan_mapping.synth.synth_helpers import SmallPictures, files_of
 from vl_backbone.common.errors import UsageError
 
 CONFIG = SynthConfig(clips=23, frames=3, hr_size=64, lr_size=16, block=5)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from clip_helpers import HEIGHT, WIDTH, FlatEditor, clip, face_at, seen
 
 from gan_mapping.video.editor import ClipConfig, ClipEditor
 from gan_mapping.video.pivots import Pivot
 from gan_mapping.video.plan import ClipPlan
 from gan_mapping.video.track_pass import FaceEdit
+from tests.gan_mapping.video.clip_helpers import HEIGHT, WIDTH, FlatEditor, clip, face_at, seen
 from vl_backbone.common.errors import InputError
 
 RATE = 25.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from clip_helpers import HEIGHT, WIDTH, face_at, seen
 
 from gan_mapping.video.pivots import geometric_median, sample_times
 from gan_mapping.video.plan import ClipPlan, FrameDetections
 from gan_mapping.video.planning import make_plan
+from tests.gan_mapping.video.clip_helpers import HEIGHT, WIDTH, face_at, seen
 from vl_backbone.common.errors import InputError
 
 RATE = 25.0

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from moving_shapes import MovingShapes
-from tiny_recipes import TINY_CLIPS, TINY_FIELDS, read_log, write_recipe
 
+from tests.vl_backbone.moving_shapes import MovingShapes
+from tests.vl_backbone.tiny_recipes import TINY_CLIPS, TINY_FIELDS, read_log, write_recipe
 from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.downstream.answering import QuestionCollator, QuestionDataset, evaluate_answers
 from vl_backbone.downstream.questions import Choice

@@ -11,9 +11,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from tiny_hdvila import CHECKPOINT, DATA, tiny_config, tiny_state
 from torch import Tensor
 
+from tests.vl_backbone.hdvila.tiny_hdvila import CHECKPOINT, DATA, tiny_config, tiny_state
 from vl_backbone import build_hdvila, load_official_checkpoint, save_official_checkpoint
 from vl_backbone.common.errors import UsageError, WeightsError
 from vl_backbone.hdvila.config import HDVILAConfig

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_hdvila import tiny_config
 
+from tests.vl_backbone.hdvila.tiny_hdvila import tiny_config
 from vl_backbone import build_hdvila
 from vl_backbone.common.errors import InputError
 from vl_backbone.hdvila.config import HDVILAConfig

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_hdvila import (
+
+from tests.vl_backbone.hdvila.tiny_hdvila import (
     CHECKPOINT,
     assert_golden,
     goldens,
@@ -14,7 +15,6 @@ from tiny_hdvila import (
     tiny_state,
     wide_clips,
 )
-
 from vl_backbone import build_hdvila, load_official_checkpoint
 from vl_backbone.hdvila.model import HDVILA
 

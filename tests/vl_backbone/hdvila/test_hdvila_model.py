@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_hdvila import CHECKPOINT, pictures, small_clips, texts, tiny_config, tiny_state
 from torch import Tensor
 
+from tests.vl_backbone.hdvila.tiny_hdvila import CHECKPOINT, pictures, small_clips, texts, tiny_config, tiny_state
 from vl_backbone import build_hdvila, load_official_checkpoint
 from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.hdvila.model import HDVILA

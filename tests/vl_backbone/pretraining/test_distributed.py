@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from processes import run_group
 from safetensors.torch import load_file
-from two_processes import TwoTowers, joined_batch, results
 
+from tests.vl_backbone.pretraining.processes import run_group
+from tests.vl_backbone.pretraining.two_processes import TwoTowers, joined_batch, results
 from vl_backbone.pretraining.contrastive import contrastive_loss
 
 SCRIPT = Path(__file__).with_name("two_processes.py")

@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from moving_shapes import MovingShapes
-from tiny_recipes import TINY_CLIPS, annotations, stage_one, write_recipe
 from torch import Tensor
 
+from tests.vl_backbone.moving_shapes import MovingShapes
+from tests.vl_backbone.tiny_recipes import TINY_CLIPS, annotations, stage_one, write_recipe
 from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.pretraining.masking import IGNORE, MaskingConfig
 from vl_backbone.pretraining.recipe import DataConfig, PretrainingConfig, open_videos

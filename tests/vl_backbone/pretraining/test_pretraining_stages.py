@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import torch
-from moving_shapes import MovingShapes
 from safetensors.torch import load_file
-from tiny_recipes import TINY_FIELDS, read_log, stage_one, stage_two, write_recipe
 
+from tests.vl_backbone.moving_shapes import MovingShapes
+from tests.vl_backbone.tiny_recipes import TINY_FIELDS, read_log, stage_one, stage_two, write_recipe
 from vl_backbone.hdvila.model import build_hdvila
 from vl_backbone.pretraining.objectives import MaskedWordsObjective
 from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from moving_shapes import MovingShapes, write_video
 from safetensors.torch import load_file
 
+from tests.vl_backbone.moving_shapes import MovingShapes, write_video
 from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.video.clips import ClipConfig, FrameShaper, load_clips
 from vl_backbone.video.reader import index_frames, read_frames
