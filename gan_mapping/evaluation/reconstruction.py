@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -182,9 +182,9 @@ def _from_json(row: Json) -> ReconstructionMeasure:
 @contextmanager
 def _loss_without_identity(editor: FaceEditor, without: bool) -> Iterator[None]:
     """The refiner with its face term switched off, for as long as the block runs."""
-    config = editor.refiner.config
-    editor.refiner.config = replace(config, identity=0.0) if without else config
+    refiner = editor.refiner
+    editor.refiner = refiner.without_identity() if without else refiner
     try:
         yield
     finally:
-        editor.refiner.config = config
+        editor.refiner = refiner

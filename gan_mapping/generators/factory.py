@@ -12,16 +12,20 @@ from torch import Tensor
 from fdvd.attributes.table import DATA_DIR
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, MobileStyleGAN
 from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
-from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.openvino_preview import OpenVINOPreview
+from gan_mapping.generators.preview_heads import PREVIEW_HEADS_FORMAT, PreviewHeads
+from gan_mapping.generators.protocol import Generator, check_preview_side
 from gan_mapping.generators.readers import read_generator
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from vl_backbone.common.errors import InputError
 from vl_backbone.networks.openvino_runtime import has_bf16
 from vl_backbone.weights import WeightStore
 from vl_backbone.weights.files import sha256_of
+from vl_backbone.weights.trained_file import read_trained
 
 MOBILE_STYLEGAN = "mobile-stylegan-ffhq"
 GENERATOR_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
+PREVIEW_HEADS = Path(__file__).parents[1] / "weights" / "preview-heads.safetensors"
 W_MEAN_FILE = DATA_DIR / "w_mean.npy"
 
 
@@ -39,8 +43,19 @@ class MobileStyleGANGenerator:
     num_ws = NUM_WS
     resolution = 1024
 
-    def __init__(self, network: MobileStyleGAN, w_mean: Tensor, weights: dict[str, str], device: torch.device) -> None:
+    def __init__(
+        self,
+        network: MobileStyleGAN,
+        w_mean: Tensor,
+        weights: dict[str, str],
+        device: torch.device,
+        heads: PreviewHeads | None = None,
+    ) -> None:
+        """heads: what draws previews; without them there are none."""
         self.network = network.eval().requires_grad_(False).to(device)
+        self.heads = None if heads is None else heads.eval().requires_grad_(False).to(device)
+        self.preview_sides = () if heads is None else tuple(heads.SHAPES)
+        self._previews: dict[int, OpenVINOPreview] = {}
         self.w_mean = w_mean.to(device)
         self.weights = weights
         self.device = device
@@ -99,6 +114,18 @@ class MobileStyleGANGenerator:
             self._draft_engine = OpenVINOSynthesis(self.network.synthesis, draft=True)
         return self._draft_engine(ws)
 
+    def preview(self, ws: Tensor, side: int) -> Tensor:
+        """ws: [B, 23, 512] -> [B, 3, side, side] in about [-1, 1]; differentiable, on a CPU through OpenVINO."""
+        self._check(ws)
+        check_preview_side(self, side)
+        assert self.heads is not None
+        if self.device.type != "cpu":
+            image: Tensor = self.heads(self.network.synthesis, ws.to(self.device), side)
+            return image
+        if side not in self._previews:
+            self._previews[side] = OpenVINOPreview(self.network.synthesis, self.heads.head(side))
+        return self._previews[side](ws)
+
     def _check(self, ws: Tensor) -> None:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise InputError(f"w+ must be [B, {self.num_ws}, {self.w_dim}], got {list(ws.shape)}.")
@@ -135,4 +162,16 @@ def _load_mobile_stylegan(store: WeightStore, device: torch.device) -> Generator
         network = MobileStyleGAN()
     network.load_state_dict(load_file(store.path(MOBILE_STYLEGAN)), assign=True)
     w_mean = torch.from_numpy(np.load(W_MEAN_FILE, allow_pickle=False).reshape(W_DIM).astype(np.float32))
-    return MobileStyleGANGenerator(network, w_mean, {MOBILE_STYLEGAN: store.sha256(MOBILE_STYLEGAN)}, device)
+    heads, digest = load_preview_heads(PREVIEW_HEADS)
+    weights = {MOBILE_STYLEGAN: store.sha256(MOBILE_STYLEGAN), PREVIEW_HEADS.name: digest}
+    return MobileStyleGANGenerator(network, w_mean, weights, device, heads)
+
+
+def load_preview_heads(path: Path) -> tuple[PreviewHeads, str]:
+    """The heads in that file and its sha256; WeightsError when it is missing or damaged."""
+    file = read_trained(
+        path, PREVIEW_HEADS_FORMAT, "reinstall VilaFace, or train it with `vilaface train preview-heads`"
+    )
+    heads = PreviewHeads()
+    heads.load_state_dict(file.tensors)
+    return heads, file.sha256

@@ -22,7 +22,7 @@ def _leaky(x: Node) -> Node:
     return op.prelu(x, constant(np.array([LEAKY_SLOPE])))
 
 
-def _by_band(channels: int) -> np.ndarray:
+def by_band(channels: int) -> np.ndarray:
     """Where the inverse wavelet's 4 * channels inputs go so that each band is one block: LL, LH, HL, HH.
 
     The network orders them (see `mobile_stylegan.inverse_haar`) so that the bands lie scattered, and gathering them
@@ -33,7 +33,7 @@ def _by_band(channels: int) -> np.ndarray:
 
 
 def _inverse_haar(x: Node, channels: int) -> Node:
-    """`mobile_stylegan.inverse_haar` without its factor 1/2, of x [1, 4 * channels, size, size] in `_by_band` order."""
+    """`mobile_stylegan.inverse_haar` without its factor 1/2, of x [1, 4 * channels, size, size] in `by_band` order."""
     bounds = [band * channels for band in range(5)]
     low, lh, hl, hh = (op.slice(x, [a], [b], [1], [1]) for a, b in pairwise(bounds))
     top, bottom, across, cross = op.add(low, lh), op.subtract(low, lh), op.add(hl, hh), op.subtract(hl, hh)
@@ -46,7 +46,7 @@ def _inverse_haar(x: Node, channels: int) -> Node:
 def _haar_matrix(channels: int) -> np.ndarray:
     """The same as a matrix on channels [4 * channels, 4 * channels], factor 1/2 included, for a layer before it."""
     signs = np.array([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]], dtype=np.float32)
-    return np.kron(signs / 2, np.eye(channels, dtype=np.float32))[:, np.argsort(_by_band(channels))]
+    return np.kron(signs / 2, np.eye(channels, dtype=np.float32))[:, np.argsort(by_band(channels))]
 
 
 def build_model(synthesis: Synthesis, half: bool = False) -> ov.Model:
@@ -81,7 +81,7 @@ def build_model(synthesis: Synthesis, half: bool = False) -> ov.Model:
         x = op.convolution(x, constant(pointwise), [1, 1], [0, 0], [0, 0], [1, 1])
         return finish(x, name, order)
 
-    order = _by_band(len(weights["conv1.bias"]) // 4)
+    order = by_band(len(weights["conv1.bias"]) // 4)
     x = op.multiply(constant(weights["const"]), style(0))
     x = op.convolution(x, constant(weights["conv1.weight"][order]), [1, 1], [1, 1], [1, 1], [1, 1])
     x = finish(x, "conv1", order)
@@ -90,7 +90,7 @@ def build_model(synthesis: Synthesis, half: bool = False) -> ov.Model:
         # The wavelet's factor 1/2 is linear, so it rides on the style of the step before it.
         x = _inverse_haar(op.multiply(x, style(1 + 3 * i, 0.5, order)), len(order) // 4)
         inner, outer = (len(weights[f"blocks.{i}.conv{half}.bias"]) for half in (1, 2))
-        order = _by_band(outer // 4) if i + 1 < blocks else np.arange(outer)
+        order = by_band(outer // 4) if i + 1 < blocks else np.arange(outer)
         x = conv(x, f"blocks.{i}.conv1", 2 + 3 * i, np.arange(inner))
         x = conv(x, f"blocks.{i}.conv2", 3 + 3 * i, order)
     # The last wavelet follows a linear layer at once and becomes part of it.

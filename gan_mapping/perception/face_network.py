@@ -89,10 +89,15 @@ def _pad_to(x: Tensor, channels: int, height: int, width: int) -> Tensor:
 CHIP_BOX = (152 / 1024, 246 / 1024, 881 / 1024, 975 / 1024)
 
 
+def chip_box(side: int) -> tuple[int, int, int, int]:
+    """`CHIP_BOX` in pixels of an aligned picture of that side: left, top, right, bottom."""
+    left, top, right, bottom = (round(v * side) for v in CHIP_BOX)
+    return left, top, right, bottom
+
+
 def aligned_chips(images: Tensor) -> Tensor:
     """images: [B, 3, R, R] FFHQ-aligned RGB, any range -> [B, 3, 150, 150] chips, same range; differentiable."""
-    r = images.shape[-1]
-    left, top, right, bottom = (round(v * r) for v in CHIP_BOX)
+    left, top, right, bottom = chip_box(images.shape[-1])
     return F.interpolate(
         images[:, :, top:bottom, left:right], size=CHIP_SIZE, mode="bilinear", antialias=True, align_corners=False
     )

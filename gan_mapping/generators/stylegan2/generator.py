@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_mapping.generators.protocol import check_preview_side
 from gan_mapping.generators.stylegan2.network import NOISE_MODES, StyleGAN2
 from vl_backbone.common.errors import InputError
+
+SMALLEST_PREVIEW = 64
 
 
 class StyleGAN2Generator:
@@ -38,6 +41,7 @@ class StyleGAN2Generator:
         self.num_ws = network.config.num_ws
         self.resolution = network.config.resolution
         self.w_mean: Tensor = self.network.mapping.w_avg
+        self.preview_sides = tuple(side for side in self.network.synthesis.resolutions[:-1] if side >= SMALLEST_PREVIEW)
 
     def mapping(
         self,
@@ -82,6 +86,13 @@ class StyleGAN2Generator:
         if self.device.type == "cpu" and len(ws) > 1:
             return torch.cat([self.synthesis(row) for row in ws.split(1)])
         return self.synthesis(ws)
+
+    def preview(self, ws: Tensor, side: int) -> Tensor:
+        """ws: [B, num_ws, w_dim] -> [B, 3, side, side] in about [-1, 1], as the skip connections have it by then."""
+        self._check(ws)
+        check_preview_side(self, side)
+        image: Tensor = self.network.synthesis(ws.to(self.device), side=side)
+        return image
 
     def draft(self, ws: Tensor) -> Tensor:
         """The same: there is no faster way."""

@@ -175,8 +175,11 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(inputs, outputs, resolution, config))
             inputs = outputs
 
-    def forward(self, ws: Tensor, noise_mode: str = "const") -> Tensor:
-        """Half precision is used in the last blocks on a GPU, and only where no gradient is asked for."""
+    def forward(self, ws: Tensor, noise_mode: str = "const", side: int | None = None) -> Tensor:
+        """Half precision is used in the last blocks on a GPU, and only where no gradient is asked for.
+
+        side: end at the block of that resolution, whose picture the skip connections have by then.
+        """
         half = ws.is_cuda and not (torch.is_grad_enabled() and ws.requires_grad)
         x: Tensor | None = None
         image: Tensor | None = None
@@ -187,6 +190,8 @@ class Synthesis(nn.Module):
             late = len(self.resolutions) - i <= self.fp16_resolutions
             dtype = torch.float16 if half and late else torch.float32
             x, image = self.get_submodule(f"b{resolution}")(x, image, rows, noise_mode, dtype)
+            if resolution == side:
+                break
         if image is None:
             raise AssertionError("a generator has at least its 4x4 block")
         return image
