@@ -52,7 +52,7 @@ def test_other_sides_are_refused() -> None:
 
 
 def _tiny_stylegan2() -> StyleGAN2Generator:
-    config = StyleGAN2Config(z_dim=8, c_dim=0, w_dim=8, img_resolution=128, channel_base=256, channel_max=8)
+    config = StyleGAN2Config(z_dim=8, c_dim=0, w_dim=8, img_resolution=128, channels=(8,) * 6)
     network = StyleGAN2(config)
     values = torch.Generator().manual_seed(0)
     with torch.no_grad():
