@@ -20,7 +20,7 @@ train_app = typer.Typer(help="Train the project's own parts.", no_args_is_help=T
 
 RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]
 StageOption = Annotated[
-    str, typer.Option("--config", help="stage1, stage2, or a YAML file with the recipe; see docs/pretraining.md.")
+    str, typer.Option("--config", help="YAML file with the recipe; stage1, stage2 are samples to copy.")
 ]
 RunFolderOption = Annotated[Path, typer.Option("--out", help="Folder for state, log and model; made when missing.")]
 TrainDeviceOption = Annotated[str, typer.Option("--device", help='"auto" (a GPU when there is one) or "cpu".')]
