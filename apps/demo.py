@@ -14,10 +14,10 @@ from rich.progress import Progress
 
 from apps.cli.common import exit_codes, load_editor, progress_bar, quiet_libraries, say, understood
 from apps.sheets import Tile, contact_sheet
+from apps.web.examples import PORTRAIT as PHOTO
 from fdvd.media.photos import load_photo, save_png
 from gan_mapping.editing.session import EditSession
 
-PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.png"
 OUT = Path("demo-output")
 TEXTS = {
     "blond-smile": "blond hair and a big smile",

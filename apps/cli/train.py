@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps.cli.common import DebugOption, exit_codes, progress_bar, quiet_libraries, say
+from apps.configs import recipe_path
 from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 train_app = typer.Typer(help="Train the project's own parts.", no_args_is_help=True)
 
 RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]
+StageOption = Annotated[
+    str, typer.Option("--config", help="YAML file with the recipe; stage1, stage2 are samples to copy.")
+]
 RunFolderOption = Annotated[Path, typer.Option("--out", help="Folder for state, log and model; made when missing.")]
 TrainDeviceOption = Annotated[str, typer.Option("--device", help='"auto" (a GPU when there is one) or "cpu".')]
-DEFAULT_CONFIG = Path(__file__).parents[2] / "gan_mapping" / "training" / "mini.yaml"
-MINI_CONFIG = Path(__file__).parents[2] / "gan_mapping" / "synth" / "hdvila-mini.yaml"
 
 
 @train_app.callback()
@@ -31,9 +33,18 @@ def train() -> None:
 
 @train_app.command("mapper")
 def train_mapper(
-    config: Annotated[Path, typer.Option(help="YAML with the fields of RecipeConfig.")] = DEFAULT_CONFIG,
+    config: Annotated[
+        str, typer.Option(help="mini, mini-imagenet, smoke, or a YAML file with the fields of RecipeConfig.")
+    ] = "mini",
     work: Annotated[Path | None, typer.Option(help="Folder for faces and features (16 GB for `mini`).")] = None,
     out: Annotated[Path, typer.Option(help="Mapper file to write.")] = Path("mini.safetensors"),
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Fit only vision, directions or text; repeatable.")
+    ] = None,
+    others: Annotated[
+        Path | None,
+        typer.Option("--from", help="With --only: mapper file with the other parts; default the shipped one."),
+    ] = None,
 ) -> None:
     """Fit vision, text and offset mappers and the attribute reader from redrawn faces and labels. Resumes."""
     with exit_codes():
@@ -43,22 +54,30 @@ def train_mapper(
         from gan_mapping.mappers.files import save_mappers
         from gan_mapping.perception.networks import load_identity
         from gan_mapping.training.closed_form.recipe import fit_mappers, load_config
+        from gan_mapping.training.closed_form.refit import chosen_parts, load_kept
         from vl_backbone import load_backbone
         from vl_backbone.weights import WeightStore, default_home
 
-        recipe = load_config(config)
+        path = recipe_path("mappers", config)
+        recipe = load_config(path)
+        if others and not only:
+            raise UsageError("--from names where the parts come from that --only leaves out; give --only too.")
+        chosen_parts(only or ())
+        kept = load_kept(others, recipe.backbone, recipe.generator) if only else None
         backbone, generator = load_backbone(recipe.backbone), load_generator(recipe.generator)
-        folder = work or default_home() / "training" / config.stem
+        folder = work or default_home() / "training" / path.stem
         say(f"Working in {folder}.")
         identity = load_identity(recipe.identity, choose_device("cpu"), WeightStore())
-        mappers = fit_mappers(recipe, backbone, generator, identity, folder, say)
+        mappers = fit_mappers(recipe, backbone, generator, identity, folder, say, only or (), kept)
         save_mappers(mappers, out)
         say(f"Wrote {out}.")
 
 
 @train_app.command("mapper-images")
 def train_mapper_images(
-    config: Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/training.md.")],
+    config: Annotated[
+        str, typer.Option("--config", help="images, images-smoke, or a YAML file; see docs/training.md.")
+    ],
     out: RunFolderOption,
     device: TrainDeviceOption = "auto",
     debug: DebugOption = False,
@@ -68,7 +87,8 @@ def train_mapper_images(
         from gan_mapping.training.through_generator.image_config import load_image_config
         from gan_mapping.training.through_generator.image_recipe import MODEL_FILE, train_on_pictures
 
-        train_on_pictures(load_image_config(config), out, report=report, say=say, cpu=on_cpu(device))
+        recipe = load_image_config(recipe_path("mapper_images", config))
+        train_on_pictures(recipe, out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote {out / MODEL_FILE}.")
 
 
@@ -93,7 +113,7 @@ def train_superres(
 
 @train_app.command("backbone")
 def train_backbone(
-    config: RecipeOption,
+    config: StageOption,
     out: RunFolderOption,
     device: TrainDeviceOption = "auto",
     debug: DebugOption = False,
@@ -103,7 +123,8 @@ def train_backbone(
         from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
         from vl_backbone.training.yaml_config import load_yaml
 
-        pretrain(load_yaml(PretrainingConfig, config), out, report=report, say=say, cpu=on_cpu(device))
+        recipe = load_yaml(PretrainingConfig, recipe_path("backbone", config))
+        pretrain(recipe, out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")
 
 
@@ -112,7 +133,7 @@ def train_hdvila_mini(
     clips: Annotated[Path, typer.Option(help="FDVD-synth folder, made by `vilaface data synth`.")],
     work: Annotated[Path, typer.Option(help="Folder for faces, trunk maps and training states (several GB).")],
     out: Annotated[Path, typer.Option(help="Weight file to write.")] = Path("hdvila-mini.safetensors"),
-    config: Annotated[Path, typer.Option(help="YAML with the fields of MiniRecipe.")] = MINI_CONFIG,
+    config: Annotated[str, typer.Option(help="A YAML file with the fields of MiniRecipe.")] = "hdvila-mini",
     debug: DebugOption = False,
 ) -> None:
     """Pre-train the small default backbone on generated faces and clips. Interrupt freely: it resumes."""
@@ -126,7 +147,7 @@ def train_hdvila_mini(
         from vl_backbone.training.yaml_config import load_yaml
         from vl_backbone.weights import WeightStore
 
-        recipe = load_yaml(MiniRecipe, config)
+        recipe = load_yaml(MiniRecipe, recipe_path("hdvila_mini", config))
         store = WeightStore()
         bases = load_efficientnet(store).state_dict(), minilm_state(store)
         tokenizer = WordPieces(minilm_folder(store), MAX_TOKENS)

@@ -1,4 +1,4 @@
-"""Photos and sentences to try. The faces are made by the bundled generator: they are nobody."""
+"""Photos and sentences to try. But for the portrait the faces are made by the bundled generator: they are nobody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SHIPPED = Path(__file__).with_name("example_photos")
-_PORTRAIT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+# A real photo: in a checkout among the examples, in a wheel (pyproject.toml copies it) beside the made faces.
+_PORTRAITS = (Path(__file__).parents[2] / "examples" / "astronaut.png", _SHIPPED / "astronaut.png")
+PORTRAIT = next((path for path in _PORTRAITS if path.is_file()), _PORTRAITS[-1])
 
 CHIPS = ("big smile", "blond hair", "add glasses", "much older", "a bit younger", "no smile")
 PEOPLE = ("an old man with glasses", "a woman with blond hair who smiles", "a man with a beard", "a laughing child")
@@ -21,9 +23,9 @@ class Example:
 
 
 def available() -> list[Example]:
-    """The examples whose photos are here (an installed package has no portrait, only the made faces)."""
+    """The examples whose photos are here."""
     pairs = (
-        (_PORTRAIT, "blond hair and a big smile"),
+        (PORTRAIT, "blond hair and a big smile"),
         (_SHIPPED / "man.jpg", "older, with gray hair and glasses"),
         (_SHIPPED / "woman.jpg", "long straight hair and red lipstick"),
         (_SHIPPED / "old-man.jpg", "much younger"),

@@ -57,27 +57,28 @@ class MiniRecipe:
 
     *_steps, *_batch: length of the four runs. learning_rate: of text layers and projections; grid_rate: of the
     grid encoders; hybrid_rate: of the hybrid Transformer; words_rate: of stage 2. frozen_text_layers: of MiniLM's
-    six. precision: "bf16" is faster on processors and GPUs that have it.
+    six. precision: "bf16" is faster on processors and GPUs that have it. The defaults are the shipped weights', as far
+    as one command can give them (docs/reproduce.md).
     """
 
-    still_faces: int = 8500
+    still_faces: int = 7000
     clean_faces: int = 4000
-    still_steps: int = 600
+    still_steps: int = 300
     still_batch: int = 128
-    clip_steps: int = 300
-    clip_batch: int = 64
-    opposite_steps: int = 150
+    clip_steps: int = 240
+    clip_batch: int = 48
+    opposite_steps: int = 240
     opposite_batch: int = 64
-    word_steps: int = 300
+    word_steps: int = 1600
     word_batch: int = 64
     learning_rate: float = 3e-4
     grid_rate: float = 1e-3
     hybrid_rate: float = 5e-4
-    words_rate: float = 5e-4
+    words_rate: float = 1e-3
     frozen_text_layers: int = 5
     save_every: int = 50
     seed: int = 0
-    precision: Literal["no", "bf16"] = "no"
+    precision: Literal["no", "bf16"] = "bf16"
 
     def __post_init__(self) -> None:
         whole = [field.name for field in fields(self) if field.type == "int"]
@@ -159,7 +160,8 @@ def _fit(
             say(f"{name}: step {progress.step} of {progress.total}: {shown}")
 
     # A run goes on from its state unless something changed that it, or one before it, depends on.
-    settings = repr([{key: value for key, value in asdict(recipe).items() if key not in _LATER[name]}, seen])
+    read = {key: value for key, value in asdict(recipe).items() if key not in _LATER[name]}
+    settings = {"recipe": read, "made_from": seen}
     fit(objective, source, collate, FitConfig(run, optimizer), work / name, settings=settings, report=report)
     figures[name] = {key: round(value, 4) for key, value in last.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -111,7 +111,13 @@ def pretrain(
         collate,
         FitConfig(config.run, config.optimizer, config.schedule),
         out,
-        settings=repr((config.stage, config.text.max_tokens, config.loss, masking, config.frozen_dropout)),
+        settings={
+            "stage": config.stage,
+            "max_tokens": config.text.max_tokens,
+            "loss": config.loss,
+            "masking": masking,
+            "frozen_dropout": config.frozen_dropout,
+        },
         report=report,
         say=say,
         cpu=cpu,
@@ -128,7 +134,7 @@ def run_recipe(
     out: Path,
     *,
     answers: int = 0,
-    settings: str = "",
+    settings: Mapping[str, object],
     report: Report | None = None,
     say: Say | None = None,
     cpu: bool = False,
@@ -143,14 +149,14 @@ def run_recipe(
     if start.calibration_batches and not (out / STATE_FILE).exists():
         calibrate_batch_norms(model, _first_batches(source, collate, config.run, start.calibration_batches))
     objective = objective_of(model)
-    settings = f"{settings} {read_architecture(start)!r} {answers}"
+    shared = {"task": settings, "architecture": read_architecture(start), "answers": answers}
     fit(
         objective,
         source,
         collate,
         config,
         out,
-        settings=settings,
+        settings=shared,
         report=report,
         say=say,
         accelerator=accelerator,

@@ -6,14 +6,12 @@ same weights: the order of the data, the augmentation, the masks and the dropout
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +22,7 @@ from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.training.averaging import WeightAverage
 from vl_backbone.training.checks import Checker, Watch
 from vl_backbone.training.data import Batch, BatchOrder, Drawn, Fetched, Fetcher, SampleSource, SeededDataset
+from vl_backbone.training.keys import resume_key
 from vl_backbone.training.logs import RunLog
 from vl_backbone.training.optim import (
     AdamWDecayAfter,
@@ -105,7 +104,7 @@ def fit(
     config: FitConfig,
     folder: Path,
     *,
-    settings: str = "",
+    settings: Mapping[str, object] | None = None,
     report: Report | None = None,
     say: Say | None = None,
     accelerator: Accelerator | None = None,
@@ -115,8 +114,8 @@ def fit(
 
     objective: a module with the network as `.model` whose forward takes a batch and gives {"loss": scalar, ...}.
     source: any dataset; collate: drawn samples to a batch. folder: for the state and the log; a state in it is
-    gone on from. settings: text of further settings that a resumed run must share. Several machines must share
-    `folder`. checker: looks at held-out samples before the first step, every config.run.check_every steps and at
+    gone on from. settings: further named values that a resumed run must share (see `keys`). Several machines must
+    share `folder`. checker: looks at held-out samples before the first step, every config.run.check_every steps and at
     the end, on the main process; the model then ends with the weights of the best check, else with the averaged ones
     where an average is kept, else with the last (in the main process). Raises UsageError for impossible settings and
     when the loss is no longer a number, InputError when no sample can be read.
@@ -130,7 +129,7 @@ def fit(
     assert isinstance(network, nn.Module)
     optimizer = build_optimizer(network.named_parameters(), config.optimizer)
     average = WeightAverage(network, run.ema_decay) if run.ema_decay else None
-    fingerprint = _fingerprint(config, total, len(source), settings)
+    fingerprint = _fingerprint(config, total, len(source), settings or {})
     done = _resume(accelerator, folder, network, optimizer, fingerprint, average)
     if done and say and accelerator.is_main_process:
         say(f"Going on after step {done} of {total}.")
@@ -262,11 +261,22 @@ def _resume(
     return load_state(path, network, optimizer, fingerprint, averaged) if found else 0
 
 
-def _fingerprint(config: FitConfig, total: int, samples: int, settings: str) -> str:
+def _fingerprint(config: FitConfig, total: int, samples: int, settings: Mapping[str, object]) -> str:
     """A hash of what a resumed run must share; how often it saves or logs and how many workers read may change."""
     run = config.run
-    shared: list[Any] = [total, samples, settings, run.batch_size, run.accumulate, run.precision, run.seed]
-    # States of runs without these, from before there were any, stay good.
-    shared += [[run.ema_decay, run.check_every, run.patience]] if run.ema_decay or run.check_every else []
-    text = json.dumps([*shared, repr(config.optimizer), repr(config.schedule)])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return resume_key(
+        {
+            "steps": total,
+            "samples": samples,
+            "settings": settings,
+            "batch_size": run.batch_size,
+            "accumulate": run.accumulate,
+            "precision": run.precision,
+            "seed": run.seed,
+            "ema_decay": run.ema_decay,
+            "check_every": run.check_every,
+            "patience": run.patience,
+            "optimizer": config.optimizer,
+            "schedule": config.schedule,
+        }
+    )

@@ -20,7 +20,9 @@ from vl_backbone.common.errors import UsageError
 from vl_backbone.training.optim import AdamWDecayAfter
 from vl_backbone.weights.files import explain_os_errors, partial_file
 
-FORMAT = "vilaface-training-state-1"
+FORMAT = "vilaface-training-state-2"
+# Their fingerprints were of printed classes, which no longer print the same: nothing tells whether the settings agree.
+OLD_FORMATS = ("vilaface-training-state-1",)
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -59,6 +61,11 @@ def load_state(
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
+            if metadata.get("format") in OLD_FORMATS:
+                raise UsageError(
+                    f"{path} was saved by an older version of VilaFace, whose runs this one cannot go on with: finish "
+                    "the run with that version, or move the file away to start anew."
+                )
             if metadata.get("format") != FORMAT:
                 raise UsageError(f"{path} is no training state of this version; move it away to start anew.")
             if metadata.get("fingerprint") != fingerprint:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from gan_mapping.training.closed_form.attributes import (
 )
 from gan_mapping.training.closed_form.calibration import measure_groups, solve_gains, spread_over_layers
 from gan_mapping.training.closed_form.correction import SeenBank, correction_stage
+from gan_mapping.training.closed_form.refit import PARTS, KeptMappers, chosen_parts
 from gan_mapping.training.closed_form.stages import fingerprint, kept, stage_file
 from gan_mapping.training.closed_form.text import TextTrainingConfig, encode_sentences, fit_text, intent_table
 from gan_mapping.training.closed_form.vision import vision_stage
@@ -63,24 +65,24 @@ class RecipeConfig:
     identity: the face network whose vectors mend latents.
     components: picture axes of the attribute classifier. calibration_faces: faces on which every direction is
     tried. tuned: attributes whose direction is then tuned through the renderer, for tuning_steps steps each.
-    sentences: for the text.
+    sentences: for the text. The defaults are those of the shipped `mini` mappers (docs/reproduce.md).
     """
 
     backbone: str = "hdvila-mini"
     generator: str = "mobile-stylegan-ffhq"
     identity: str = "dlib-face-resnet"
     labelled_faces: int = 2600
-    extra_faces: int = 5500
+    extra_faces: int = 13400
     views: int = 2
-    rank: int = 208
+    rank: int = 160
     validation_faces: int = 200
     components: int = 800
     calibration_faces: int = 6
     calibration_step: float = 1.0
     tuned: tuple[str, ...] = ()
     tuning_steps: int = 30
-    sentences: int = 40_000
-    text_epochs: int = 20
+    sentences: int = 60_000
+    text_epochs: int = 30
 
     def __post_init__(self) -> None:
         require_counts(self, (field.name for field in fields(self) if field.type == "int"))
@@ -123,50 +125,93 @@ def fit_mappers(
     identity: tuple[IdentityNetwork, dict[str, str]],
     work: Path,
     say: Report,
+    only: Collection[str] = (),
+    others: KeptMappers | None = None,
 ) -> Mappers:
-    """Runs all stages, reusing what `work` already holds, and gives the trained Mappers back.
+    """Runs the stages, reusing what `work` already holds, and gives the trained Mappers back.
 
-    identity: the face network that `config` names, and the hashes of its files.
+    identity: the face network that `config` names, and the hashes of its files. only: of PARTS, what is fitted; all
+    when empty. others: what has the parts that are not fitted (`load_kept`); UsageError when it is missing.
     """
+    parts = chosen_parts(only)
+    if others is None and parts != PARTS:
+        raise UsageError("Parts that are not fitted must come from other mappers; give these too.")
+    figures: dict[str, object] = {"recipe": {**asdict(config), "tuned": list(config.tuned)}}
+    fitted: dict[str, Any] = {}
+    if parts != ("text",):
+        drawn = _draw(config, backbone, generator, config.views if "vision" in parts else 1, work, say)
+        figures |= {"faces": len(drawn.seeds), "views": len(drawn.views)}
+        if "vision" in parts:
+            fitted |= _fit_vision(config, drawn, backbone, generator, identity, work, say, figures)
+        if "directions" in parts:
+            clean = bank.load_shards(drawn.views[0])
+            fitted["offset"], fitted["reader"] = _fit_offset(
+                config, drawn.pictures, clean, drawn.latents, drawn.seeds, backbone, generator, work, say
+            )
+    if "text" in parts:
+        fitted["text"], figures["sentences"] = fit_text_mapper(config, backbone, work, say)
+    if others is None or parts == PARTS:
+        whole: dict[str, Any] = {"attributes": ATTRIBUTES, "backbone": config.backbone, "generator": config.generator}
+        return Mappers(**whole, **fitted, provenance=figures)
+    figures |= {"fitted": list(parts)}
+    figures["others"] = {"sha256": others.source, "provenance": others.mappers.provenance}
+    return replace(others.mappers, **fitted, provenance=figures)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The recipe's faces: latents w [N, w_dim], files of their pictures, and per view files of their features."""
+
+    seeds: list[int]
+    latents: Tensor
+    pictures: list[Path]
+    views: list[list[Path]]
+
+
+def _draw(
+    config: RecipeConfig, backbone: Backbone, generator: Generator, views: int, work: Path, say: Report
+) -> _Drawn:
+    """Draws the faces and looks at them, so many views of each."""
     faces = bank.plan_faces(choose_labelled(load_labels(), config.labelled_faces), config.extra_faces)
-    seeds = [face.seed for face in faces]
     latents = bank.latents_of(faces, generator)
     pictures = []
     for path in bank.render_shards(latents, generator, work):
         pictures.append(path)
         say(f"drawn: {path.name}")
-    shards = [_see(config, view, pictures, backbone, work, say) for view in range(config.views)]
-    figures: dict[str, object] = {"faces": len(seeds), "views": config.views}
+    seen = [_see(config, view, pictures, backbone, work, say) for view in range(views)]
+    return _Drawn([face.seed for face in faces], latents, pictures, seen)
+
+
+def _fit_vision(
+    config: RecipeConfig,
+    drawn: _Drawn,
+    backbone: Backbone,
+    generator: Generator,
+    identity: tuple[IdentityNetwork, dict[str, str]],
+    work: Path,
+    say: Report,
+    figures: dict[str, object],
+) -> dict[str, Any]:
+    """Fields of Mappers: the vision mapper with its error, and the correction with the face network it reads by."""
     aside = config.validation_faces
-    seen = vision_stage(shards, latents, aside, config.rank, backbone, generator, work)
-    vision = seen.mapper
+    seen = vision_stage(drawn.views, drawn.latents, aside, config.rank, backbone, generator, work)
     figures |= {"vision_penalty": round(seen.penalty, 4), "vision_validation_cosine": round(seen.cosine, 4)}
     say(f"vision mapper: validation cosine {seen.cosine:.4f} at penalty {seen.penalty:.4f}")
     described = []
     network, hashes = identity
     folder = work / config.identity
-    for path in bank.identity_shards(pictures, network, hashes, backbone.image_size, config.views, folder):
+    for path in bank.identity_shards(drawn.pictures, network, hashes, backbone.image_size, config.views, folder):
         described.append(path)
         say(f"described: {path.name}")
-    bank_seen = SeenBank(pictures, shards, described, latents, aside)
-    correction = correction_stage(bank_seen, vision, generator, network, work)
+    bank_seen = SeenBank(drawn.pictures, drawn.views, described, drawn.latents, aside)
+    correction = correction_stage(bank_seen, seen.mapper, generator, network, work)
     say(f"correction mapper: face vectors of the same face are {float(correction.usual):.3f} apart")
-    clean = bank.load_shards(shards[0])
-    offset, reader = _fit_offset(config, pictures, clean, latents, seeds, backbone, generator, work, say)
-    text, figures["sentences"] = fit_text_mapper(config, backbone, work, say)
-    return Mappers(
-        vision,
-        text,
-        offset,
-        ATTRIBUTES,
-        config.backbone,
-        config.generator,
-        figures,
-        reader,
-        correction,
-        config.identity,
-        seen.error,
-    )
+    return {
+        "vision": seen.mapper,
+        "correction": correction,
+        "identity": config.identity,
+        "vision_error": seen.error,
+    }
 
 
 def _see(

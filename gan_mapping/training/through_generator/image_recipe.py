@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -252,17 +251,26 @@ def _measured(train: FaceSet, backbone: Backbone) -> Tensor:
     return torch.stack(rows)
 
 
-def _settings(config: ImageTrainingConfig, start: Start, train: FaceSet, held_out: FaceSet) -> str:
+def _settings(config: ImageTrainingConfig, start: Start, train: FaceSet, held_out: FaceSet) -> dict[str, object]:
     """Everything beside the loop's own settings that a resumed run must share."""
-    same = [config.reconstruction, config.edit, config.parts, config.neutral, config.language, config.identity]
-    same += [config.perceptual, config.size, config.faces.augment, config.faces.sentences, train.ids, held_out.ids]
-    same += [
-        start.origin,
-        config.fresh,
-        sorted(start.generator.weights.items()),
-        sorted(start.backbone.weights.items()),
-    ]
-    return hashlib.sha256(repr(same).encode()).hexdigest()
+    return {
+        "reconstruction": config.reconstruction,
+        "edit": config.edit,
+        "parts": config.parts,
+        "neutral": config.neutral,
+        "language": config.language,
+        "identity": config.identity,
+        "perceptual": config.perceptual,
+        "size": config.size,
+        "augment": config.faces.augment,
+        "sentences": config.faces.sentences,
+        "faces": train.ids,
+        "held_out": held_out.ids,
+        "start": start.origin,
+        "fresh": config.fresh,
+        "generator_weights": start.generator.weights,
+        "backbone_weights": start.backbone.weights,
+    }
 
 
 def _provenance(config: ImageTrainingConfig, start: Start, train: FaceSet, out: Path) -> dict[str, object]:

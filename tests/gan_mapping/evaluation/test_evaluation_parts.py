@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,6 +24,7 @@ from gan_mapping.evaluation.faces import FaceChoice, held_out_faces, photo_faces
 from gan_mapping.evaluation.measures import at_equal, outside_pixels_changed, perceptual_where, psnr, spearman
 from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
+from gan_mapping.training.closed_form.recipe import RecipeConfig
 from tests.paths import ROOT
 from vl_backbone.common.errors import InputError, UsageError
 
@@ -36,7 +36,7 @@ def test_thirty_sentences_that_training_never_saw() -> None:
     assert {len(s.targets) for s in sentences if s.group == "composite"} == {2, 3}
     assert all(len(s.targets) == 1 for s in sentences if s.group != "composite")
     assert len(shipped.sheet) == 12 and len(shipped.nothing) == 10
-    count = yaml.safe_load((ROOT / "gan_mapping" / "training" / "mini.yaml").read_text(encoding="utf-8"))["sentences"]
+    count = RecipeConfig().sentences
     seen = {row.text for row in [*sample(1, count), *short_forms(), *load_heldout()]}
     plain = {text.lower().rstrip(".!?") for text in seen}
     for file in (shipped, load_sentences(ROOT / "benchmarks" / "unseen_wishes.yaml")):

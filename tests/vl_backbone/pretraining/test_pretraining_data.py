@@ -214,14 +214,6 @@ def test_wrong_recipes_are_refused_with_the_field(
     assert "a.yaml" in str(caught.value)
 
 
-def test_sample_recipes_are_read() -> None:
-    import vl_backbone.pretraining
-
-    folder = Path(vl_backbone.pretraining.__file__).parent / "recipes"
-    stages = [load_yaml(PretrainingConfig, path).stage for path in sorted(folder.glob("stage*.yaml"))]
-    assert stages == [1, 2]
-
-
 @pytest.mark.parametrize("content", ["", "- 1", "a: [", "\x00", "stage: 1\nstage: !!python/object:os.system {}"])
 def test_files_that_are_no_recipes(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.yaml").write_text(content, encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from vl_backbone.common.errors import UsageError
@@ -64,6 +65,13 @@ def test_foreign_and_damaged_states_are_refused(tmp_path: Path) -> None:
         path.write_bytes(bad)
         with pytest.raises(UsageError, match="damaged"):
             load_state(path, model, optimizer, "same")
+
+
+def test_a_state_of_an_older_version_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    model, optimizer = trained(0)
+    save_file({"model/a.bias": torch.zeros(4)}, tmp_path / "s", {"format": "vilaface-training-state-1", "step": "3"})
+    with pytest.raises(UsageError, match=r"older version.*finish the run with that version, or move .* start anew"):
+        load_state(tmp_path / "s", model, optimizer, "same")
 
 
 def test_a_log_is_cut_back_to_the_saved_step(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def write_official_files(folder: Path) -> dict[str, Path]:
 def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None:
     for name, file in write_official_files(tmp_path).items():
         run("weights", "import", str(file), "--as", name)
-    recipe = yaml.safe_load((ROOT / "gan_mapping" / "training" / "smoke.yaml").read_text())
+    recipe = yaml.safe_load((ROOT / "apps" / "configs" / "mappers" / "smoke.yaml").read_text())
     recipe |= {
         "backbone": "hdvila-official",
         "generator": "stylegan2-ffhq",

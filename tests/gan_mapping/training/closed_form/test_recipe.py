@@ -12,11 +12,12 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers.files import load_mappers, save_mappers
 from gan_mapping.perception.networks import load_identity
 from gan_mapping.training.closed_form.recipe import FURTHEST_GOAL, choose_labelled, fit_mappers, load_config
+from gan_mapping.training.closed_form.refit import load_kept
 from tests.paths import ROOT
 from vl_backbone import load_backbone
 from vl_backbone.weights import WeightStore
 
-SMOKE = ROOT / "gan_mapping" / "training" / "smoke.yaml"
+SMOKE = ROOT / "apps" / "configs" / "mappers" / "smoke.yaml"
 
 
 def test_chosen_labels_cover_every_attribute_and_no_held_out_face() -> None:
@@ -54,6 +55,21 @@ def test_smoke_recipe_resumes_and_makes_mappers_that_edit(generator: Generator, 
     assert mappers.correction is not None and 0 < float(mappers.correction.usual) < 1.2
     assert mappers.vision_error > 0
     assert "tuned: smile" in said and any("loss" in line for line in said)
+
+    # The same stages, fitted alone: the rest comes from the shipped file, untouched.
+    shipped = load_kept(None, config.backbone, config.generator)
+    fresh = {"text": {"text"}, "vision": {"vision", "correction"}, "directions": {"offset", "reader"}}
+    for part, layers in fresh.items():
+        mixed = fit_mappers(config, backbone, generator, identity, tmp_path / "work", said.append, [part], shipped)
+        for name, layer in mixed.layers().items():
+            wanted = (mappers if name in layers else shipped.mappers).layers()[name].state_dict()
+            for key, tensor in layer.state_dict().items():
+                assert torch.equal(tensor, wanted[key]), f"{part}: {name}.{key}"
+        assert mixed.vision_error == (mappers if part == "vision" else shipped.mappers).vision_error
+        assert mixed.provenance["fitted"] == [part]
+        assert mixed.provenance["others"] == {"sha256": shipped.source, "provenance": shipped.mappers.provenance}
+        save_mappers(mixed, tmp_path / "mixed.safetensors")
+        assert load_mappers(tmp_path / "mixed.safetensors")[0].provenance == mixed.provenance
 
     save_mappers(mappers, tmp_path / "smoke.safetensors")
     loaded, _ = load_mappers(tmp_path / "smoke.safetensors")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from gan_mapping.training.closed_form.stages import fingerprint, kept, stage_file
+from gan_mapping.training.closed_form.text import TextTrainingConfig
 
 
 def test_a_stage_is_fitted_once_for_each_key_and_again_when_its_file_is_damaged(tmp_path: Path) -> None:
@@ -23,6 +25,13 @@ def test_a_stage_is_fitted_once_for_each_key_and_again_when_its_file_is_damaged(
     path.write_bytes(path.read_bytes()[:20])  # a disk that filled up
     assert float(kept(path, fit)["weight"][0, 0]) == 2 and len(fits) == 2
     assert [file.name for file in path.parent.iterdir()] == [path.name], "no half-written file is left"
+
+
+def test_keys_hold_plain_values_only(tmp_path: Path) -> None:
+    """Whatever is only printed (a class, a setting's object) would bind a stage to names in the code."""
+    for value in (torch.nn.Linear, TextTrainingConfig()):
+        with pytest.raises(TypeError):
+            stage_file(tmp_path, "text", [value])
 
 
 def test_fingerprints_tell_values_and_order_apart() -> None:

@@ -16,11 +16,8 @@ from gan_mapping.training.through_generator.image_batches import training_senten
 from gan_mapping.training.through_generator.image_config import FacesConfig, load_image_config
 from gan_mapping.training.through_generator.image_faces import cache_grids, open_faces, seen
 from tests.gan_mapping.training.through_generator.tiny_parts import TinyBackbone, tiny_generator, write_faces
-from tests.paths import ROOT
 from vl_backbone.common.errors import UsageError
 from vl_backbone.training.seeds import seed_everything
-
-SHIPPED = ROOT / "gan_mapping" / "training"
 
 
 def test_drawn_faces_have_latents_and_the_judged_seeds_are_held_out(tmp_path: Path) -> None:
@@ -89,11 +86,6 @@ def test_held_out_wordings_are_never_trained_on() -> None:
     sentences = training_sentences(400, 0, neutral=True)
     assert not held & {s.text.lower() for s in sentences} and any(not s.intents for s in sentences)
     assert all(s.intents for s in training_sentences(400, 0, neutral=False))
-
-
-def test_shipped_recipes_can_be_read() -> None:
-    for name in ("images.yaml", "images-smoke.yaml"):
-        assert load_image_config(SHIPPED / name).faces.drawn > 0
 
 
 @pytest.mark.parametrize(

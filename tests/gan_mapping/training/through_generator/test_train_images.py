@@ -104,7 +104,7 @@ def test_a_check_of_joined_losses_does_not_wait_for_the_other_process(tmp_path: 
 
 @pytest.mark.slow
 def test_the_smoke_recipe_runs_every_loss_on_the_shipped_parts(tmp_path: Path) -> None:
-    recipe = ROOT / "gan_mapping" / "training" / "images-smoke.yaml"
+    recipe = ROOT / "apps" / "configs" / "mapper_images" / "images-smoke.yaml"
     finish(recipe, tmp_path / "run")
     last = rows(tmp_path / "run" / "log.jsonl")[-1]
     reconstruction = {"latent", "mean", "pixel", "perceptual", "identity"}
