@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -17,7 +18,7 @@ Row = TypeVar("Row", Attribute, Group)
 TABLE_FILE = Path(__file__).with_name("attributes.yaml")
 _SIGNS = {"+": 1, "-": -1}
 _FLAGS = ("whole", "relative", "fact", "common", "momentary", "changes_person", "recolors_skin")
-_NAMES = ("may_follow", "excludes", "hides", "kept_with")
+_NAMES = ("may_follow", "excludes", "hides", "kept_with", "motion")
 _TEXTS = ("name", "description", "kind", "group", "region")
 _LABEL_KEYS = frozenset(("flag", "missing", "unsure")), frozenset(("column", "values", "value", "unknown"))
 
@@ -108,7 +109,16 @@ def _group(row: dict[str, Any], where: str) -> Group:
     facts = _mapping(row.get("facts", {}), f"{where}: facts")
     if not all(celeba is None or isinstance(celeba, str) for celeba in facts.values()):
         raise InputError(f"{where}: facts must give every fact a name of CelebA or null.")
-    return Group(row["name"], _truth(row.get("exclusive", False), f"{where}: exclusive"), tuple(facts.items()))
+    apart = row.get("apart", [])
+    if not isinstance(apart, list):
+        raise InputError(f"{where}: apart must be a list of lists of facts, found {apart!r}.")
+    return Group(
+        row["name"],
+        _truth(row.get("exclusive", False), f"{where}: exclusive"),
+        tuple(facts.items()),
+        _text(row["absence"], f"{where}: absence") if "absence" in row else None,
+        tuple(_names(together, f"{where}: apart") for together in apart),
+    )
 
 
 def _label(value: Any, where: str) -> LabelRule:
@@ -152,6 +162,11 @@ def _check(table: AttributeTable) -> None:
         _only((*row.may_follow, *row.excludes, *conflicting), names | groups, where)
         _only(row.hides, groups.union(table.facts), where)
         _only(row.kept_with, table.keepable, where)
+        if len(row.motion) > 2:
+            raise InputError(f"{where}: motion holds a beginning and an end, no more.")
+    for group in table.groups:
+        absences = [group.absence] if group.absence else []
+        _only([*absences, *itertools.chain(*group.apart)], table.facts, f"{path}, group {group.name!r}")
     taken: dict[tuple[str, str], str] = {}
     for row in table:
         flags = [word for word in (row.label.flag, row.label.unsure) if word]

@@ -51,6 +51,7 @@ class Attribute:
     fact: bool = True
     common: bool = False
     momentary: bool = False
+    motion: tuple[str, ...] = ()
     changes_person: bool = False
     recolors_skin: bool = False
     hair_words: tuple[Bucket, ...] = ()
@@ -59,11 +60,17 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Group:
-    """Attributes of one topic. facts: what captions state besides, each with CelebA's name for it or None."""
+    """Attributes of one topic.
+
+    facts: what captions state besides, each with CelebA's name for it or None. absence: the fact that a face has
+    none of the attributes. apart: of these facts only the first holds.
+    """
 
     name: str
     exclusive: bool = False
     facts: tuple[tuple[str, str | None], ...] = ()
+    absence: str | None = None
+    apart: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +158,16 @@ class AttributeTable:
     def facts(self) -> tuple[str, ...]:
         """What captions state of a face, in the order of the groups."""
         return tuple(itertools.chain.from_iterable(self.group_facts(group.name) for group in self.groups))
+
+    @cached_property
+    def apart(self) -> tuple[frozenset[str], ...]:
+        """Facts of which only the first, in the order of `facts`, holds."""
+        found: list[tuple[str, ...]] = []
+        for group in self.groups:
+            found += [self.group_facts(group.name)] if group.exclusive else []
+            found += [(name, group.absence) for name in self.in_group(group.name) if group.absence]
+            found += group.apart
+        return tuple(frozenset(facts) for facts in found)
 
     @cached_property
     def hides(self) -> Mapping[str, frozenset[str]]:

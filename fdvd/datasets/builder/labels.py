@@ -19,11 +19,6 @@ from fdvd.language.captions import describe, facts_of
 
 _YOUNG_ADULT = 0.45  # fdvd.attributes.table: "young"; RAVDESS's actors are 21 to 33
 _SURELY_SHORT = 0.05  # "not long" may be medium; only this low it is said to be short
-_CHANGES = {
-    "smile": ("starts_smile", "stops_smile"),
-    "look_left": ("turns_left", None),
-    "look_right": ("turns_right", None),
-}
 _SERIOUS = frozenset(("sad", "angry", "fearful", "disgusted"))
 Readings = Mapping[str, Sequence[float]]
 
@@ -86,14 +81,14 @@ def _decided(probability: float, settings: BuildSettings) -> float | None:
 def _motions(readings: Readings, settings: BuildSettings) -> set[str]:
     """Changes between the first and the last third of a clip."""
     motions = set()
-    for name, (begins, ends) in _CHANGES.items():
-        series = list(readings.get(name, ()))
+    for row in attribute_table():
+        series = list(readings.get(row.name, ())) if row.motion else []
         if len(series) < 3:
             continue
         third = len(series) // 3
         first, last = float(np.mean(series[:third])), float(np.mean(series[-third:]))
         if first <= settings.no and last >= settings.yes:
-            motions.add(begins)
-        if ends and first >= settings.yes and last <= settings.no:
-            motions.add(ends)
+            motions.add(row.motion[0])
+        if first >= settings.yes and last <= settings.no:
+            motions.update(row.motion[1:])
     return motions

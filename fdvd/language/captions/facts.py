@@ -15,32 +15,16 @@ from fdvd.attributes.table import AttributeTable, attribute_table
 from vl_backbone.common.errors import InputError
 
 AGES = ("child", "teen", "young", "middle_aged", "old")
-HAIR_LENGTHS = ("short_hair", "medium_hair", "long_hair")
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 VOICE = ("speaks", "sings")
 MOTIONS = (
     *("turns_left", "turns_right", "turns_to_camera", "looks_up", "looks_down"),
     *("starts_smile", "stops_smile", "opens_mouth", "closes_mouth", "keeps_still", "slight_turn"),
 )
-# Of these only the first holds, in the order of the vocabulary; so it is with the topics of an exclusive group.
+# Of these only the first holds, in the order of the vocabulary, besides what the table's groups keep apart.
 _EXCLUSIVE: tuple[Collection[str], ...] = (
-    AGES,
-    ("adult", "minor"),
-    *((age, "minor") for age in AGES[2:]),
-    *((age, "adult") for age in AGES[:2]),
-    HAIR_LENGTHS,
     EMOTIONS,
     VOICE,
-    ("glasses", "no_glasses"),
-    ("sunglasses", "no_glasses"),
-    ("hat", "no_hat"),
-    ("lipstick", "no_makeup"),
-    ("makeup", "no_makeup"),
-    *(("smile", other) for other in ("no_smile", "frown")),
-    *(("broad_smile", other) for other in ("no_smile", "frown", "closed_smile", "mouth_closed")),
-    ("closed_smile", "mouth_open"),
-    ("mouth_open", "mouth_closed"),
-    ("pale", "tan", "dark_skin"),
     ("turns_left", "turns_right", "turns_to_camera", "keeps_still"),
     ("looks_up", "looks_down", "keeps_still"),
     ("starts_smile", "stops_smile", "keeps_still"),
@@ -74,14 +58,14 @@ def vocabulary(table: AttributeTable | None = None) -> Vocabulary:
     table = table or attribute_table()
     facts = (*table.facts, *EMOTIONS, "strong_emotion", *VOICE, *MOTIONS)
     facial_hair = table.in_group("facial_hair")
-    topics = [table.group_facts(group.name) for group in table.groups if group.exclusive]
-    topics += [table.group_facts("gender"), table.group_facts("pose")]
-    bearded = [(hair, "clean_shaven") for hair in facial_hair]
+    strange = [f"{name} of {row.name!r}" for row in table for name in row.motion if name not in MOTIONS]
+    if strange:
+        raise InputError(f"{table.path}: unknown motions: {', '.join(strange)}; there are {', '.join(MOTIONS)}.")
     return Vocabulary(
         table,
         facts,
         frozenset(facts) - _DERIVED,
-        tuple(frozenset(group) for group in (*_EXCLUSIVE, *topics, *bearded)),
+        (*table.apart, *map(frozenset, _EXCLUSIVE)),
         {**table.hides, "female": frozenset(facial_hair)},
         facial_hair,
         dict(table.celeba_facts),
@@ -110,7 +94,7 @@ def facts_of(
         raise InputError(f"unknown facts: {', '.join(strange)}; fdvd.language.captions.FACTS lists them")
     facts = {name for name, value in labels.items() if name in words.same_name and value is not None and value > 0.5}
     facts -= {"long_hair"}
-    facts |= _person(labels) | _mouth(labels) | _absences(labels, words.facial_hair)
+    facts |= _person(labels) | _mouth(labels) | _absences(labels, words.table)
     length = labels.get("long_hair")
     if length is not None:
         facts.add("short_hair" if length < 0.25 else "medium_hair" if length < 0.75 else "long_hair")
@@ -145,19 +129,15 @@ def _mouth(labels: Mapping[str, float | None]) -> set[str]:
     return facts
 
 
-def _absences(labels: Mapping[str, float | None], facial_hair: Collection[str]) -> set[str]:
-    def absent(*names: str) -> bool:
-        return all(labels.get(name) == 0 for name in names)
-
-    facts = set()
-    if absent("glasses", "sunglasses"):
-        facts.add("no_glasses")
-    if absent("hat"):
-        facts.add("no_hat")
-    if absent("makeup", "lipstick"):
-        facts.add("no_makeup")
-    if absent(*facial_hair) and labels.get("male") == 1 and (labels.get("age") or 0) > 0.35:
-        facts.add("clean_shaven")
+def _absences(labels: Mapping[str, float | None], table: AttributeTable) -> set[str]:
+    """Of every topic whose attributes are all known to be absent; only grown men are told to be clean-shaven."""
+    facts = {
+        group.absence
+        for group in table.groups
+        if group.absence and all(labels.get(name) == 0 for name in table.in_group(group.name))
+    }
+    if labels.get("male") != 1 or (labels.get("age") or 0) <= 0.35:
+        facts.discard("clean_shaven")
     return facts
 
 

@@ -20,7 +20,9 @@ def literal_lists(source: str) -> Iterator[tuple[int, list[str]]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Dict):
             # A mapping to what is computed ("age": self.age) uses attributes; one to constants states facts of them.
-            told = [v for v in node.values if not isinstance(v, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict)]
+            told = [
+                v for v in node.values if not isinstance(v, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict)
+            ]
             parts: list[ast.expr | None] = [] if told else list(node.keys)
         elif isinstance(node, ast.List | ast.Tuple | ast.Set):
             parts = [part.value if isinstance(part, ast.Starred) else part for part in node.elts]
