@@ -131,7 +131,11 @@ def _label(value: Any, where: str) -> LabelRule:
         return LabelRule(_text(rule["flag"], f"{where}: flag"), missing_unknown="missing" in rule, unsure=unsure)
     if "column" not in rule or not set(rule) <= columns or ("values" in rule) == ("value" in rule):
         raise InputError(f"{where}: needs flag (missing, unsure), or column with values or value (unknown).")
-    values = _mapping(rule["values"], f"{where}: values") if "values" in rule else {str(rule["value"]): 1.0}
+    values = (
+        _mapping(rule["values"], f"{where}: values")
+        if "values" in rule
+        else {_text(rule["value"], f"{where}: value"): 1.0}
+    )
     wrong = [word for word, number in values.items() if number is not None and not _is_number(number)]
     if wrong:
         raise InputError(f"{where}: {', '.join(wrong)} must be a number or null.")

@@ -17,7 +17,7 @@ from fdvd.datasets.builder.settings import BuildSettings
 from fdvd.datasets.ravdess.names import Recording
 from fdvd.language.captions import describe, facts_of
 
-_YOUNG_ADULT = 0.45  # fdvd.attributes.table: "young"; RAVDESS's actors are 21 to 33
+_YOUNG_ADULT = 0.45  # what the attributes table calls young; RAVDESS's actors are 21 to 33
 _SURELY_SHORT = 0.05  # "not long" may be medium; only this low it is said to be short
 _SERIOUS = frozenset(("sad", "angry", "fearful", "disgusted"))
 Readings = Mapping[str, Sequence[float]]

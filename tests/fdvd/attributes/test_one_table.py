@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from fdvd.attributes.table import ATTRIBUTES
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 PACKAGES = ("vl_backbone", "fdvd", "gan_mapping", "apps")
 ENOUGH = 3
 
@@ -20,21 +19,19 @@ def literal_lists(source: str) -> Iterator[tuple[int, list[str]]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Dict):
             # A mapping to what is computed ("age": self.age) uses attributes; one to constants states facts of them.
-            told = [
-                v for v in node.values if not isinstance(v, ast.Constant | ast.Tuple | ast.List | ast.Set | ast.Dict)
-            ]
-            parts: list[ast.expr | None] = [] if told else list(node.keys)
+            stated = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict)
+            parts: list[ast.expr | None] = list(node.keys) if all(isinstance(v, stated) for v in node.values) else []
         elif isinstance(node, ast.List | ast.Tuple | ast.Set):
             parts = [part.value if isinstance(part, ast.Starred) else part for part in node.elts]
             parts = [leaf for part in parts for leaf in (part.elts if isinstance(part, ast.Tuple) else [part])]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not node.value.startswith("$"):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words = node.value.split()
             parts = [ast.Constant(word) for word in words] if set(words) <= set(ATTRIBUTES) else []
         else:
             continue
         named = {p.value for p in parts if isinstance(p, ast.Constant) and p.value in ATTRIBUTES}
         if len(named) >= ENOUGH:
-            yield node.lineno if hasattr(node, "lineno") else 0, sorted(map(str, named))
+            yield node.lineno, sorted(map(str, named))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
