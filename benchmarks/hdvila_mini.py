@@ -20,10 +20,9 @@ from fdvd.datasets.sources import open_dataset, read_manifest
 from gan_mapping import load_generator
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.hdvila_mini.evaluation import (
-    SEEN,
-    UNSEEN,
     attribute_auc,
     attribute_word_accuracy,
+    load_prompts,
     look,
     masked_word_accuracy,
     motion_accuracy,
@@ -93,12 +92,13 @@ def main() -> None:
     source = StoredMaps(args.work / "stills", range(len(faces)), [Wording(())] * len(faces))
     stills = look(model, source, "both")
     labels = load_labels()
+    prompts = load_prompts()
     truths = {
         name: torch.tensor([_value(labels[face.seed], name) for face in faces if face.seed in HELD_OUT_SEEDS])
-        for name in {**SEEN, **UNSEEN}
+        for name in {**prompts.seen, **prompts.unseen}
     }
-    for title, prompts in (("words of the captions", SEEN), ("other words", UNSEEN)):
-        auc = attribute_auc(model, tokenizer, stills.embedding[held], truths, prompts)
+    for title, pairs in (("words of the captions", prompts.seen), ("other words", prompts.unseen)):
+        auc = attribute_auc(model, tokenizer, stills.embedding[held], truths, pairs)
         lines.append(f"\nZero-shot AUC, {title}: mean {np.nanmean(list(auc.values())):.3f}")
         lines.append("(" + ", ".join(f"{name} {value:.3f}" for name, value in auc.items()) + ")")
         report[f"auc, {title}"] = auc

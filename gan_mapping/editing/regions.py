@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fdvd.attributes.table import AttributeTable, attribute_table
 from fdvd.faces.pasting import gaussian_blur
+from vl_backbone.common.errors import InputError
 
 # region -> boxes (top, bottom, left, right) in parts of the side
 _BOXES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
@@ -27,50 +29,37 @@ _BOXES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "everything": ((0.0, 1.0, 0.0, 1.0),),
 }
 _FACE_CENTRE, _FACE_RADII = (0.58, 0.50), (0.36, 0.28)  # (down, right): the skin from forehead to chin
-_BY_REGION: dict[str, tuple[str, ...]] = {
-    "hair": (
-        *("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair", "bald"),
-        *("straight_hair", "wavy_hair", "curly_hair", "long_hair"),
-    ),
-    "top": ("hat", "bangs", "receding"),
-    "eyes": ("glasses", "sunglasses", "bags", "bushy_brows", "arched_brows", "narrow_eyes", "wide_eyes"),
-    "nose": ("big_nose", "pointy_nose"),
-    "mouth": ("lipstick", "big_lips"),
-    "jaw": ("beard", "mustache", "stubble", "goatee", "doublechin"),
-    "ears": ("earrings",),
-    "neck": ("necklace",),
-    "face": ("smile", "teeth", "frown", "makeup", "rosy", "wrinkles", "cheekbones"),
-    "head": ("male", "age", "child", "pale", "dark_skin", "chubby", "thin", "asian"),
-    "everything": ("look_left", "look_right"),
-}
-REGION_OF = {name: region for region, names in _BY_REGION.items() for name in names}
-"""Attribute -> the region its edit may touch."""
+_PLACES = frozenset({*_BOXES, "face", "hair"})
 
 
-def edited_region(attributes: Iterable[str], size: int) -> Tensor:
+def region_of(name: str, table: AttributeTable | None = None) -> str:
+    """The region that an edit of this attribute may touch; InputError for a row that names a place not known here."""
+    return _place(name, (table or attribute_table())[name].region)
+
+
+def edited_region(attributes: Iterable[str], size: int, table: AttributeTable | None = None) -> Tensor:
     """Attributes of an edit -> bool [size, size], True where it may change the picture; the rest is "outside"."""
     inside = torch.zeros(size, size, dtype=torch.bool)
     for name in attributes:
-        inside |= _region(REGION_OF[name], size)
+        inside |= _region(region_of(name, table), size)
     return inside
 
 
 # Where pasting lets go: regions are widened by this much and fade out softly. Parts of the side.
 _WIDER, _SOFT, _GRID = 0.06, 0.03, 128
-# These change the outline of the head or hair that may lie anywhere: pasted whole.
-_WHOLE = frozenset({"bald", "long_hair", "straight_hair", "wavy_hair", "curly_hair"})
 # Hair colours and hats leave eyes, nose, mouth and cheeks as they are; brows and bangs may follow.
 _INNER_CENTRE, _INNER_RADII = (0.68, 0.50), (0.24, 0.20)
 
 
-def paste_region(attributes: Collection[str], size: int) -> Tensor | None:
+def paste_region(attributes: Collection[str], size: int, table: AttributeTable | None = None) -> Tensor | None:
     """How far an edit of these attributes may show in the photo: float32 [1, 1, size, size] in 0..1.
 
     A generator moves a little of everything whatever is asked; outside of this soft region that is not wanted. None:
     everywhere, for what changes the whole head (age, gender, pose, hair style) and for no attributes at all.
     """
-    places = {"hair" if name == "hat" else REGION_OF[name] for name in attributes}
-    if not places or places & {"head", "everything"} or not _WHOLE.isdisjoint(attributes):
+    rows = [(table or attribute_table())[name] for name in attributes]
+    places = {_place(row.name, row.paste) for row in rows}
+    if not places or places & {"head", "everything"} or any(row.whole for row in rows):
         return None
     return F.interpolate(_soft_region(frozenset(places)), (size, size), mode="bilinear")
 
@@ -87,6 +76,12 @@ def _soft_region(places: frozenset[str]) -> Tensor:
             hard = _region(place, _GRID).float()[None, None]
             wide = torch.maximum(wide, F.max_pool2d(hard, reach, stride=1, padding=reach // 2)[0, 0])
     return gaussian_blur(wide[None, None], _SOFT * _GRID)
+
+
+def _place(name: str, place: str) -> str:
+    if place not in _PLACES:
+        raise InputError(f"The attribute {name!r} shows at {place!r}; known places are {', '.join(sorted(_PLACES))}.")
+    return place
 
 
 def _region(name: str, size: int) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from torch import Tensor
 
 from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
@@ -19,8 +20,7 @@ from vl_backbone.weights.files import sha256_of
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 TRUNCATION = 0.75  # as the held-out faces were labelled
-# What sentences take away; a random face hardly ever has it.
-REMOVABLE = ("glasses", "long_hair", "beard", "makeup", "bangs", "curly_hair", "hat")
+FACES_FILE = Path(__file__).with_name("faces.yaml")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def held_out_faces(count: int) -> list[FaceSource]:
     labels = load_labels(rare=False)
     shuffled: list[int] = np.random.default_rng(0).permutation(np.array(HELD_OUT_SEEDS)).tolist()
     left = dict.fromkeys(shuffled)
-    wanted = itertools.cycle(REMOVABLE)
+    wanted = itertools.cycle(yaml.safe_load(FACES_FILE.read_text(encoding="utf-8"))["removable"])
     order: list[int] = []
     while len(order) < count:
         seed = next(iter(left))

@@ -9,14 +9,12 @@ from typing import Any
 
 import yaml
 
-from fdvd.attributes.table import ATTRIBUTES
+from fdvd.attributes.table import attribute_table
 from vl_backbone.common.errors import InputError
 
 SENTENCES_FILE = Path(__file__).parent / "sentences.yaml"
 GROUPS = ("single", "composite", "removal")
 FIGURATIVE, NOTHING, SHEET = "figurative", "nothing", "sheet"
-# Whoever asks for these asks for another looking person: their identity distance says nothing about keeping one.
-CHANGES_PERSON = frozenset({"age", "child", "male", "pale", "dark_skin", "rosy", "asian"})
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,9 @@ class EditSentence:
 
     @property
     def keeps_person(self) -> bool:
-        """Whether the edit should leave age, gender and skin alone."""
-        return not any(name in CHANGES_PERSON for name, _ in self.targets)
+        """Whether the edit should leave age, gender and skin alone; else identity distance says nothing of it."""
+        table = attribute_table()
+        return not any(table[name].changes_person for name, _ in self.targets)
 
     @property
     def mentioned(self) -> frozenset[str]:
@@ -87,7 +86,7 @@ def _sentence(row: Any, group: str, path: Path) -> EditSentence:
         raise InputError(
             f"{path.name}: {text!r} needs want (attributes with + or -) and may (attributes), both as text."
         ) from None
-    strange = sorted(sentence.mentioned - set(ATTRIBUTES))
+    strange = sorted(sentence.mentioned - set(attribute_table().names))
     if strange or not targets:
         raise InputError(f"{path.name}: {text!r} names {', '.join(strange) or 'no target'}.")
     return sentence

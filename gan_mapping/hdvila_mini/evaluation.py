@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from gan_mapping.evaluation.measures import area_under_curve
@@ -29,49 +32,24 @@ MOTIONS: dict[str, tuple[str, str]] = {
     "opens_mouth": ("opens the mouth", "closes the mouth"),
     "closes_mouth": ("closes the mouth", "opens the mouth"),
 }
-# Words of the captions, one word piece each, that name what is to be seen: sex, age, hair, things worn, expression.
-ATTRIBUTE_WORDS = (
-    *("woman", "man", "lady", "gentleman", "girl", "boy", "guy", "she", "he", "her", "his"),
-    *("young", "middle", "old", "elderly", "child", "kid", "teenage", "twenties", "thirties"),
-    *(
-        "brown",
-        "black",
-        "blond",
-        "blonde",
-        "gray",
-        "grey",
-        "red",
-        "straight",
-        "wavy",
-        "curly",
-        "short",
-        "long",
-        "bangs",
-    ),
-    *("glasses", "hat", "earrings", "lipstick", "makeup", "beard", "mustache", "smile", "smiling", "serious", "pale"),
-)
-# Attribute -> (with, without); the second table holds words that no caption uses.
-SEEN: dict[str, tuple[str, str]] = {
-    "glasses": ("a person with glasses", "a person without glasses"),
-    "hat": ("a person wearing a hat", "a person without a hat"),
-    "smile": ("a smiling person", "a person who does not smile"),
-    "beard": ("a man with a beard", "a clean-shaven man"),
-    "bangs": ("a person with bangs", "a person without bangs"),
-    "blond_hair": ("a person with blond hair", "a person with dark hair"),
-    "black_hair": ("a person with black hair", "a person with light hair"),
-    "gray_hair": ("a person with gray hair", "a person with brown hair"),
-    "male": ("a man", "a woman"),
-    "old": ("an old person", "a young person"),
-    "child": ("a child", "an adult"),
-    "lipstick": ("a woman with lipstick", "a person without lipstick"),
-}
-UNSEEN: dict[str, tuple[str, str]] = {
-    "glasses": ("someone in spectacles", "someone with no spectacles"),
-    "old": ("an elderly human", "a youthful human"),
-    "mustache": ("a moustached fellow", "a fellow with a bare upper lip"),
-    "blond_hair": ("a fair-haired human", "a dark-haired human"),
-    "child": ("an infant", "a grown-up"),
-}
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """`evaluation.yaml`: words that name what is to be seen; attribute -> (with, without), in the captions' words
+    and in words that no caption uses."""
+
+    words: tuple[str, ...]
+    seen: dict[str, tuple[str, str]]
+    unseen: dict[str, tuple[str, str]]
+
+
+@functools.cache
+def load_prompts() -> Prompts:
+    """What the model is tried with."""
+    data = yaml.safe_load(Path(__file__).with_name("evaluation.yaml").read_text(encoding="utf-8"))
+    pairs = [{name: (pair[0], pair[1]) for name, pair in data[key].items()} for key in ("seen", "unseen")]
+    return Prompts(tuple(data["words"]), *pairs)
 
 
 @dataclass(frozen=True)
@@ -157,7 +135,7 @@ def attribute_word_accuracy(model: HDVILA, tokenizer: WordPieces, source: Stored
     One sentence of each clip; other word pieces stay as they are.
     """
     plain = MapCollator(tokenizer)
-    names = torch.tensor([ids[1] for ids in tokenizer(ATTRIBUTE_WORDS)[0].tolist()])
+    names = torch.tensor([ids[1] for ids in tokenizer(load_prompts().words)[0].tolist()])
 
     def hide(rows: Sequence[int]) -> Batch:
         batch = plain([Drawn(source[i], 1000 + i) for i in rows])

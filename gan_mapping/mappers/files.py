@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fdvd.attributes.table import EXCLUDED
+from fdvd.attributes.table import attribute_table
 from gan_mapping.mappers.layers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
 from vl_backbone.weights.trained_file import read_trained, write_trained
 
@@ -68,8 +68,8 @@ class Mappers:
     @property
     def excludes(self) -> Tensor:
         """bool [A, A], on the CPU: who speaks of the row does not want the column."""
-        names = self.attributes
-        return torch.tensor([[other in EXCLUDED.get(name, ()) for other in names] for name in names])
+        names, table = self.attributes, attribute_table()
+        return torch.tensor([[other in table.excluded_by(name) for other in names] for name in names])
 
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""

@@ -15,7 +15,7 @@ from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from fdvd.language.captions.facts import FACTS, consistent, facts_of
 from gan_mapping.evaluation.measures import area_under_curve
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.training.closed_form.attributes import fit_directions, fit_logistic
+from gan_mapping.training.closed_form.attributes import fit_directions, fit_logistic, may_follow
 from gan_mapping.training.rendered_set import FaceSeed, latents_of
 
 PSI = 0.75  # of the labelled faces
@@ -160,6 +160,6 @@ def _axes(facts: Sequence[str], weight: Tensor, bias: Tensor, latents: Tensor, t
     teeth = {"broad_smile", "closed_smile", "mouth_open", "mouth_closed"}
     return {
         "pose": axis(2 * pose, 2 * shift - 1, {"look_left", "look_right", "frontal"}),
-        "smile": axis(*smile_axis, teeth | {"smile", "no_smile", "frown", "cheekbones", "narrow_eyes"}),
+        "smile": axis(*smile_axis, teeth | may_follow("smile") | {"no_smile"}),
         "mouth": axis(*mouth_axis, teeth | {"frown"}),
     }

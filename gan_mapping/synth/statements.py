@@ -6,41 +6,39 @@ a way to mention bangs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from fdvd.attributes.table import attribute_table
 
 Statement = tuple[str, str]  # true, untrue
 TIMES_HELD = 4
 
-_WORN = {
-    "glasses": "glasses",
-    "sunglasses": "sunglasses",
-    "hat": "a hat",
-    "lipstick": "lipstick",
-    "makeup": "makeup",
-    "earrings": "earrings",
-    "necklace": "a necklace",
-}
-_HAD = {
-    "bangs": "bangs",
-    "beard": "a beard",
-    "mustache": "a mustache",
-    "blond_hair": "blond hair",
-    "black_hair": "black hair",
-    "brown_hair": "brown hair",
-    "red_hair": "red hair",
-    "gray_hair": "gray hair",
-    "curly_hair": "curly hair",
-    "wavy_hair": "wavy hair",
-    "long_hair": "long hair",
-}
-# Attribute -> (statements where it holds, statements where it does not), pairwise opposites.
-_OTHER: dict[str, tuple[Statement, ...]] = {
-    "smile": (("a smiling person", "a person who does not smile"), ("{who} smiles", "{who} does not smile")),
-    "bald": (("a bald person", "a person with hair"),),
-    "male": (("a man", "a woman"), ("the face of a man", "the face of a woman")),
-    "child": (("a child", "an adult"), ("the face of a child", "the face of an adult")),
-}
-_HAIR_COLOURS = ("blond_hair", "black_hair", "brown_hair", "red_hair", "gray_hair")
+
+@dataclass(frozen=True)
+class Words:
+    """worn, had: attribute -> the thing. other: attribute -> opposites. told_apart: attributes of `had`."""
+
+    worn: dict[str, str]
+    had: dict[str, str]
+    other: dict[str, list[Statement]]
+    told_apart: tuple[str, ...]
+
+
+@functools.cache
+def load_words() -> Words:
+    """``statements.yaml``. Raises ValueError for an attribute that the table does not hold."""
+    path = Path(__file__).with_name("statements.yaml")
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    strange = sorted({*data["worn"], *data["had"], *data["other"], *data["told_apart"]} - set(attribute_table().names))
+    if strange:
+        raise ValueError(f"{path.name} names {', '.join(strange)}, which the attributes table does not hold")
+    other = {name: [(holds, not_) for holds, not_ in pairs] for name, pairs in data["other"].items()}
+    return Words(data["worn"], data["had"], other, tuple(data["told_apart"]))
 
 
 def statements(labels: Mapping[str, float | None]) -> list[Statement]:
@@ -48,30 +46,31 @@ def statements(labels: Mapping[str, float | None]) -> list[Statement]:
 
     What a face has is much rarer than what it lacks, so those pairs come several times.
     """
+    words = load_words()
     known = {name: value > 0.5 for name, value in labels.items() if value is not None and name != "age"}
     male = known.get("male")
     who = "a person" if male is None else "a man" if male else "a woman"
     pairs: list[tuple[bool, Statement]] = []
-    for name, thing in {**_WORN, **_HAD}.items():
+    for name, thing in {**words.worn, **words.had}.items():
         if name in known:
             pairs += [
                 (known[name], (f"{one} with {thing}", f"{one} without {thing}"))
                 for one in dict.fromkeys((who, "a person"))
             ]
-    for name, thing in _WORN.items():
+    for name, thing in words.worn.items():
         if name in known:
             pairs.append((known[name], (f"{who} wearing {thing}", f"{who} who is not wearing {thing}")))
             pairs.append((known[name], (f"This person wears {thing}.", f"This person does not wear {thing}.")))
-    for name, thing in _HAD.items():
+    for name, thing in words.had.items():
         if name in known:
             pairs.append((known[name], (f"This person has {thing}.", f"This person does not have {thing}.")))
-    for name, both in _OTHER.items():
+    for name, both in words.other.items():
         if name in known:
             pairs += [(known[name], (one.format(who=who), other.format(who=who))) for one, other in both]
-    for name in _HAIR_COLOURS:
-        for other in _HAIR_COLOURS:
+    for name in words.told_apart:
+        for other in words.told_apart:
             if known.get(name) and known.get(other) is False:
-                pairs.append((True, (f"{who} with {_HAD[name]}", f"{who} with {_HAD[other]}")))
+                pairs.append((True, (f"{who} with {words.had[name]}", f"{who} with {words.had[other]}")))
     age = labels.get("age")
     if age is not None and (age <= 0.45 or age >= 1):
         pairs.append((age >= 1, ("an old person", "a young person")))

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
-from fdvd.language.captions.facts import MOTIONS, MOUTH, POSE
+from fdvd.attributes.table import HELD_OUT_SEEDS, attribute_table, load_labels
+from fdvd.language.captions.facts import FACTS, MOTIONS, MOUTH, POSE
 from gan_mapping.synth.probes import Axis
 
 FIRST_UNLABELLED = 100_000
@@ -39,7 +39,7 @@ MOVES: dict[str, tuple[float, tuple[str, ...], dict[str, tuple[float, float]]]] 
 # What can no longer be said of the face as such, because it changes during the clip.
 _UNSETTLED: dict[str, frozenset[str]] = {
     "pose": frozenset(POSE),
-    "smile": frozenset({*MOUTH, "cheekbones", "narrow_eyes"}),
+    "smile": frozenset({*MOUTH, *(fact for fact in attribute_table().may_follow("smile") if fact in FACTS)}),
     "mouth": frozenset(MOUTH) - {"smile", "no_smile"},
 }
 # What a movement is when the clip is played backwards.

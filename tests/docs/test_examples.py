@@ -14,7 +14,7 @@ from fdvd.media.video import VideoInfo, VideoWriter, probe
 from tests.paths import ROOT
 
 # docs/hdvila.md is left out: its example reads the official weights, which only users can have.
-PAGES = ("README.md", "docs/cookbook.md", "docs/data.md", "docs/hdvila-mini.md", "docs/video.md")
+PAGES = ("README.md", "docs/cookbook.md", "docs/data.md", "docs/extending.md", "docs/hdvila-mini.md", "docs/video.md")
 NEEDS_A_SERVER = "# server: vilaface serve"
 
 

@@ -12,36 +12,38 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from fdvd.attributes.table import attribute_table
 from fdvd.datasets.builder.settings import BuildSettings
 from fdvd.datasets.ravdess.names import Recording
 from fdvd.language.captions import describe, facts_of
 
-MOMENTARY = frozenset(("smile", "teeth", "frown", "look_left", "look_right", "narrow_eyes", "wide_eyes"))
-_FROM_ELSEWHERE = frozenset(("male", "age", "child"))
-_YOUNG_ADULT = 0.45  # fdvd.attributes.table: "young"; RAVDESS's actors are 21 to 33
+_YOUNG_ADULT = 0.45  # what the attributes table calls young; RAVDESS's actors are 21 to 33
 _SURELY_SHORT = 0.05  # "not long" may be medium; only this low it is said to be short
-_CHANGES = {
-    "smile": ("starts_smile", "stops_smile"),
-    "look_left": ("turns_left", None),
-    "look_right": ("turns_right", None),
-}
 _SERIOUS = frozenset(("sad", "angry", "fearful", "disgusted"))
 Readings = Mapping[str, Sequence[float]]
 
 
+def is_momentary(name: str) -> bool:
+    """Whether this attribute changes within a clip."""
+    row = attribute_table().get(name)
+    return row is not None and row.momentary
+
+
 def pooled(clips: Iterable[tuple[int, Readings]]) -> dict[int, dict[str, float]]:
     """(actor, readings) of all clips -> {actor: {lasting attribute: mean probability}}."""
+    table = attribute_table()
+    from_elsewhere = {*table.in_group("gender"), *table.in_group("age_group")}
     values: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for actor, readings in clips:
         for name, series in readings.items():
-            if name not in MOMENTARY and name not in _FROM_ELSEWHERE:
+            if name not in from_elsewhere and not is_momentary(name):
                 values[actor][name].extend(series)
     return {actor: {name: float(np.mean(v)) for name, v in rows.items()} for actor, rows in values.items()}
 
 
 def clip_probabilities(readings: Readings, lasting: Mapping[str, float]) -> dict[str, float]:
     """Probability by attribute: the actor's lasting ones and the clip's own momentary ones, rounded."""
-    own = {name: float(np.mean(series)) for name, series in readings.items() if name in MOMENTARY}
+    own = {name: float(np.mean(series)) for name, series in readings.items() if is_momentary(name)}
     return {name: round(value, 3) for name, value in sorted({**lasting, **own}.items())}
 
 
@@ -79,14 +81,14 @@ def _decided(probability: float, settings: BuildSettings) -> float | None:
 def _motions(readings: Readings, settings: BuildSettings) -> set[str]:
     """Changes between the first and the last third of a clip."""
     motions = set()
-    for name, (begins, ends) in _CHANGES.items():
-        series = list(readings.get(name, ()))
+    for row in attribute_table():
+        series = list(readings.get(row.name, ())) if row.motion else []
         if len(series) < 3:
             continue
         third = len(series) // 3
         first, last = float(np.mean(series[:third])), float(np.mean(series[-third:]))
         if first <= settings.no and last >= settings.yes:
-            motions.add(begins)
-        if ends and first >= settings.yes and last <= settings.no:
-            motions.add(ends)
+            motions.add(row.motion[0])
+        if first >= settings.yes and last <= settings.no:
+            motions.update(row.motion[1:])
     return motions

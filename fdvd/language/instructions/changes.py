@@ -10,7 +10,7 @@ from random import Random
 
 import yaml
 
-from fdvd.attributes.table import ATTRIBUTES
+from fdvd.attributes.table import attribute_table
 from fdvd.language.instructions.english import article
 from fdvd.language.instructions.lexicon import YEARS, Bucket, Intents, compatible
 from fdvd.language.instructions.persons import PERSONS, Person
@@ -41,7 +41,7 @@ def load_changes() -> Changes:
         intents = {name: float(value) for name, value in entry["is"].items()}
         name, value = next(iter(intents.items()))
         table.setdefault((name, 1 if value > 0 else -1), []).extend((text, intents) for text in entry["say"])
-        if not intents.keys() <= set(ATTRIBUTES):
+        if not intents.keys() <= set(attribute_table().names):
             raise ValueError(f"{path.name}: {sorted(intents)} are not all attributes")
     texts = [text for clauses in table.values() for text, _ in clauses] + data["nothing"]
     unknown = {slot for text in texts for slot in _SLOT.findall(text)} - data["words"].keys()

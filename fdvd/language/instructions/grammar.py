@@ -6,7 +6,7 @@ Conventions:
 * A target described by a noun phrase ("a woman with curly hair") carries a weak one: ``male`` -0.5 or +0.5.
 * A wish for a gender ("turn him into a woman", "as a man") carries a full one.
 * Clauses that keep something ("but keep the hair") carry no intent.
-* Intents share no axis inside one sentence and never contradict each other (``lexicon.CONFLICTS``).
+* Intents share no axis inside one sentence and never contradict each other (``conflicts`` of the attributes table).
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
-from fdvd.language.instructions import changes, clauses, compose, no_edit
+import fdvd.language.instructions.changes as changes
+import fdvd.language.instructions.clauses as clauses
+import fdvd.language.instructions.compose as compose
+import fdvd.language.instructions.no_edit as no_edit
+from fdvd.attributes.table import attribute_table
 from fdvd.language.instructions.clauses import STYLE_KINDS
 from fdvd.language.instructions.english import enumerate_words
+from fdvd.language.instructions.instruction import Instruction
 from fdvd.language.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load
 from fdvd.language.instructions.persons import PERSONS, Person
+from fdvd.language.instructions.phrases import load_phrases
 from fdvd.language.instructions.preserve import keep_clause
 
 NEUTRAL_SHARE = 0.28
@@ -35,7 +40,6 @@ CHANGE_SHARE = 0.25
 _STYLES = ("bare", "command", "description", "statement", "wish", "question")
 _STYLE_CUM = tuple(itertools.accumulate((0.2, 0.34, 0.14, 0.15, 0.11, 0.06)))
 _COUNT_CUM = tuple(itertools.accumulate((0.52, 0.27, 0.14, 0.07)))
-_COMMON = frozenset({"male", "age", "smile", "glasses", "beard", "hat", "long_hair", "bald", "sunglasses"})
 _COMBO: Bucket = ("hair_combination", 1)
 _HEADS = (
     "person",
@@ -96,18 +100,11 @@ _WISHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """A sentence and what it asks for; no intents means that the face must stay as it is."""
-
-    text: str
-    intents: dict[str, float]
-
-
 @functools.cache
 def _weights() -> dict[Bucket, float]:
     """How often each attribute and sign is asked for."""
-    return {bucket: 2.0 if bucket[0] in _COMMON else 1.0 for bucket in load()}
+    rows = attribute_table()
+    return {bucket: 2.0 if rows[bucket[0]].common else 1.0 for bucket in load()}
 
 
 @functools.cache
@@ -188,14 +185,7 @@ def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
 
 def _instead(rng: Random) -> tuple[str, Intents] | None:
     """'red hair instead of blond hair', 'swap the glasses for sunglasses'."""
-    one, other = rng.choice((
-        *(("black_hair", "blond_hair"), ("red_hair", "brown_hair"), ("blond_hair", "black_hair")),
-        *(("gray_hair", "black_hair"), ("curly_hair", "straight_hair"), ("straight_hair", "curly_hair")),
-        *(("sunglasses", "glasses"), ("glasses", "sunglasses"), ("mustache", "beard"), ("goatee", "beard")),
-        *(("stubble", "beard"), ("brown_hair", "red_hair"), ("wavy_hair", "straight_hair")),
-        *(("beard", "mustache"), ("smile", "frown"), ("hat", "glasses"), ("necklace", "earrings")),
-        *(("earrings", "hat"), ("glasses", "hat")),
-    ))  # fmt: skip
+    one, other = rng.choice(load_phrases().instead)
     lexicon = load()
     new = [f for f in lexicon[one, 1] if f.kind == "np" and "$" not in f.text and set(f.intents) == {one}]
     old = [f for f in lexicon[other, -1] if f.kind == "nonp" and "$" not in f.text and set(f.intents) == {other}]

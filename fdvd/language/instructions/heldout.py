@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from fdvd.attributes.table import ATTRIBUTES
+from fdvd.attributes.table import attribute_table
 
 GROUPS = ("neg", "multi", "degree", "single", "neutral")
 
@@ -40,7 +40,7 @@ def load_heldout() -> list[HeldOut]:
         for row in rows:
             want = {word[1:]: {"+": 1, "-": -1}[word[0]] for word in row.get("want", "").split()}
             may = frozenset(row.get("any", "").split())
-            if not (want.keys() | may) <= set(ATTRIBUTES) or want.keys() & may:
+            if not (want.keys() | may) <= set(attribute_table().names) or want.keys() & may:
                 raise ValueError(f"{path.name}: bad attributes for {row['text']!r}")
             sentences.append(HeldOut(row["text"], group, want, may))
     return sentences

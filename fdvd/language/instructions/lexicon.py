@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from fdvd.attributes.table import ATTRIBUTES
+from fdvd.attributes.table import AttributeTable, Bucket, attribute_table
 from fdvd.language.instructions.english import gerund
 
 Intents = dict[str, float]
@@ -58,10 +58,6 @@ class Form:
     weight: float = 1.0
 
 
-Bucket = tuple[str, int]
-"""An attribute and the sign asked for."""
-
-
 @functools.cache
 def load() -> dict[Bucket, list[Form]]:
     """All surface forms of the lexicon, by primary attribute and sign."""
@@ -79,7 +75,7 @@ def _check(entry: dict[str, Any]) -> None:
     strange = entry.keys() - _KEYS
     names = set(entry["is"]) | set(entry.get("neg") or {})
     wrong = [item for key in POSITIVE_KEYS | {"rm"} for item in entry.get(key, ()) if not isinstance(item, str)]
-    if strange or wrong or not names <= set(ATTRIBUTES):
+    if strange or wrong or not names <= set(attribute_table().names):
         raise ValueError(f"bad lexicon entry {entry['is']}: {strange or wrong or names}")
 
 
@@ -156,92 +152,22 @@ def _negated(entry: dict[str, Any], intents: Intents, worn: bool) -> list[Form]:
 
 
 @functools.cache
-def hair_combinations() -> list[Form]:
-    """'long curly red hair' and the like: two or three hair words in one noun phrase."""
-    lengths: list[tuple[str, Intents]] = [
-        ("", {}),
-        ("long", {"long_hair": 1.0}),
-        ("short", {"long_hair": -1.0}),
-        ("shoulder-length", {"long_hair": 1.0}),
-        ("cropped", {"long_hair": -1.0}),
-    ]
-    textures: list[tuple[str, Intents]] = [("", {})] + [
-        (word, {f"{axis}_hair": 1.0})
-        for word, axis in (
-            ("straight", "straight"),
-            ("sleek", "straight"),
-            ("wavy", "wavy"),
-            ("curly", "curly"),
-        )
-    ]
-    colors: list[tuple[str, Intents]] = [("", {})] + [
-        (word, {f"{axis}_hair": 1.0})
-        for word, axis in (
-            *(("black", "black"), ("jet-black", "black"), ("brown", "brown"), ("chestnut", "brown")),
-            *(
-                ("blond", "blond"),
-                ("blonde", "blond"),
-                ("golden", "blond"),
-                ("red", "red"),
-                ("ginger", "red"),
-            ),
-            *(("auburn", "red"), ("gray", "gray"), ("grey", "gray"), ("silver", "gray"), ("white", "gray")),
-        )
-    ]
+def hair_combinations(table: AttributeTable | None = None) -> list[Form]:
+    """'long curly red hair' and the like: two or three of the table's hair words in one noun phrase."""
+    rows = table or attribute_table()
+    kinds: list[list[tuple[str, Intents]]] = []
+    for group in ("hair_length", "hair_texture", "hair_color"):
+        told = [(word, name, sign) for name in rows.in_group(group) for word, sign in rows[name].hair_words]
+        kinds.append([("", {}), *((word, {name: float(sign)}) for word, name, sign in told)])
     forms = []
-    for parts in itertools.product(lengths, textures, colors):
+    for parts in itertools.product(*kinds):
         words = [word for word, _ in parts if word]
         if len(words) > 1:
             intents: Intents = {}
             for _, part in parts:
                 intents |= part
-            forms.append(
-                Form(
-                    "np",
-                    ", ".join(words) + " hair" if len(words) == 3 else " ".join(words) + " hair",
-                    intents,
-                )
-            )
+            forms.append(Form("np", (", " if len(words) == 3 else " ").join(words) + " hair", intents))
     return forms
-
-
-def _conflicts() -> dict[Bucket, frozenset[Bucket]]:
-    """Pairs of wishes that no single face can fulfil."""
-    hair_colors = ["black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair", "bald"]
-    shaved = ["beard", "mustache", "stubble", "goatee"]
-    groups: list[list[Bucket]] = [
-        [(name, 1) for name in hair_colors],
-        [(name, 1) for name in ("straight_hair", "wavy_hair", "curly_hair", "bald")],
-        *([("bald", 1), other] for other in (("long_hair", 1), ("long_hair", -1), ("bangs", 1), ("receding", 1))),
-        *([("bald", 1), other] for other in (("receding", -1), ("bangs", -1))),
-        *([("bald", 1), (name, -1)] for name in (*hair_colors[:5], "straight_hair", "wavy_hair", "curly_hair")),
-        [("bangs", 1), ("receding", 1)],
-        [("glasses", 1), ("sunglasses", 1)],
-        [("look_left", 1), ("look_right", 1)],
-        *([("smile", 1), other] for other in (("frown", 1),)),
-        [("teeth", 1), ("frown", 1)],
-        [("pale", 1), ("dark_skin", 1)],
-        [("thin", 1), ("chubby", 1)],
-        [("thin", 1), ("doublechin", 1)],
-        [("thin", -1), ("chubby", -1)],
-        [("narrow_eyes", 1), ("wide_eyes", 1)],
-        [("beard", 1), ("stubble", 1), ("goatee", 1)],
-        [("makeup", -1), ("lipstick", 1)],
-        [("age", 1), ("wrinkles", -1)],
-        [("age", -1), ("wrinkles", 1)],
-        [("age", -1), ("gray_hair", 1)],
-        [("age", 1), ("child", 1)],
-        *([("child", 1), (name, 1)] for name in (*shaved, "wrinkles", "gray_hair", "bald", "receding", "bags")),
-        *([("male", -1), (name, 1)] for name in shaved),
-    ]
-    table: dict[Bucket, set[Bucket]] = defaultdict(set)
-    for group in groups:
-        for one, other in itertools.permutations(group, 2):
-            table[one].add(other)
-    return {bucket: frozenset(others) for bucket, others in table.items()}
-
-
-CONFLICTS = _conflicts()
 
 
 def signs(intents: Intents) -> set[Bucket]:
@@ -249,9 +175,9 @@ def signs(intents: Intents) -> set[Bucket]:
     return {(name, 1 if value > 0 else -1) for name, value in intents.items() if value}
 
 
-def compatible(one: Intents, other: Intents) -> bool:
+def compatible(one: Intents, other: Intents, table: AttributeTable | None = None) -> bool:
     """Whether two wishes fit in one sentence: no axis in common and no clash between axes."""
     if one.keys() & other.keys():
         return False
-    wanted = signs(other)
-    return all(CONFLICTS.get(bucket, frozenset()).isdisjoint(wanted) for bucket in signs(one))
+    conflicts, wanted = (table or attribute_table()).conflicts, signs(other)
+    return all(conflicts.get(bucket, frozenset()).isdisjoint(wanted) for bucket in signs(one))

@@ -10,73 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# What may change together with an attribute, because it is the same thing said differently or part of what people
-# mean by it. Everything else must stay: the direction is built so that the other probes do not move.
-MAY_FOLLOW: dict[str, tuple[str, ...]] = {
-    "gray_hair": ("age", "wrinkles", "receding", "bags", "child"),
-    "red_hair": ("pale", "rosy"),
-    "male": (
-        "makeup",
-        "lipstick",
-        "earrings",
-        "long_hair",
-        "arched_brows",
-        "bushy_brows",
-        "stubble",
-        "rosy",
-        "necklace",
-    ),
-    "age": ("wrinkles", "gray_hair", "receding", "bags", "child", "doublechin", "brown_hair", "black_hair"),
-    "child": ("age", "wrinkles", "beard", "mustache", "stubble", "goatee", "makeup", "chubby", "receding", "gray_hair"),
-    "bald": ("receding", "long_hair", "bangs", "straight_hair", "wavy_hair", "curly_hair", "hair_color"),
-    "receding": ("bald", "bangs"),
-    "hat": ("bangs", "receding", "hair_color", "straight_hair", "wavy_hair", "curly_hair"),
-    "smile": ("teeth", "frown", "cheekbones", "narrow_eyes"),
-    "teeth": ("smile", "frown"),
-    "frown": ("smile", "teeth"),
-    "glasses": ("sunglasses",),
-    "sunglasses": ("glasses", "wide_eyes", "narrow_eyes", "bags"),
-    "beard": ("mustache", "goatee", "stubble"),
-    "mustache": ("beard", "goatee", "stubble"),
-    "goatee": ("beard", "mustache", "stubble"),
-    "stubble": ("beard", "mustache", "goatee"),
-    "makeup": ("lipstick", "arched_brows", "earrings"),
-    "lipstick": ("makeup", "big_lips"),
-    "chubby": ("doublechin", "thin", "cheekbones"),
-    "doublechin": ("chubby", "thin"),
-    "thin": ("chubby", "doublechin", "cheekbones"),
-    "cheekbones": ("thin", "chubby", "smile"),
-    "pale": ("dark_skin", "rosy"),
-    "dark_skin": ("pale", "rosy", "black_hair", "blond_hair"),
-    "asian": ("narrow_eyes", "black_hair", "wide_eyes", "blond_hair", "pointy_nose"),
-    "wrinkles": ("bags", "age"),
-    "bags": ("wrinkles",),
-    "narrow_eyes": ("wide_eyes", "asian"),
-    "wide_eyes": ("narrow_eyes",),
-    "big_nose": ("pointy_nose",),
-    "pointy_nose": ("big_nose",),
-    "arched_brows": ("bushy_brows", "makeup"),
-    "bushy_brows": ("arched_brows",),
-    "big_lips": ("lipstick",),
-    "look_left": ("look_right",),
-    "look_right": ("look_left",),
-    "long_hair": ("bald", "bangs"),
-    "bangs": ("receding", "bald"),
-}
+from fdvd.attributes.table import AttributeTable, attribute_table
+
 FOLDS = 5
-HAIR_COLOURS = ("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair")
-HAIR_TEXTURES = ("straight_hair", "wavy_hair", "curly_hair")
 
 
-def may_follow(attribute: str) -> set[str]:
-    """Names that an edit of this attribute need not hold still, itself included."""
-    names = {attribute, *MAY_FOLLOW.get(attribute, ())}
-    for group in (HAIR_COLOURS, HAIR_TEXTURES):
-        if attribute in group:
-            names.update(group)
-    if "hair_color" in names:
-        names.update(HAIR_COLOURS)
-    return names - {"hair_color"}
+def may_follow(attribute: str, table: AttributeTable | None = None) -> frozenset[str]:
+    """Names that an edit of this attribute need not hold still, itself included. Everything else must stay.
+
+    A direction is built so that the probes of everything else do not move.
+    """
+    return (table or attribute_table()).may_follow(attribute)
 
 
 @dataclass(frozen=True)
@@ -216,8 +160,12 @@ COLOUR_PATCHES: dict[str, tuple[int, int, int, int]] = {
     "right": (200, 320, 464, 512),
     "cheeks": (270, 340, 170, 340),
 }
-# What is said of the skin may change its colour.
-SKIN_WORDS = frozenset({"pale", "dark_skin", "rosy", "makeup", "asian", "male", "age", "child", "beard", "stubble"})
+
+
+def recolors_skin(attribute: str, table: AttributeTable | None = None) -> bool:
+    """Whether what is said of this attribute may change the color of the skin."""
+    row = (table or attribute_table()).get(attribute)
+    return row is not None and row.recolors_skin
 
 
 def patch_colours(picture: np.ndarray) -> np.ndarray:
@@ -241,6 +189,7 @@ def fit_directions(
     hold: float = 15.0,
     hold_colour: float = 8.0,
     prior: float = 0.03,
+    table: AttributeTable | None = None,
 ) -> Tensor:
     """The most likely latent step that raises one score by 1 and holds the others -> [A, w_dim].
 
@@ -256,10 +205,10 @@ def fit_directions(
     cheeks = 3 * list(COLOUR_PATCHES).index("cheeks")
     directions = torch.zeros_like(probes)
     for a, name in enumerate(attributes):
-        p = probes[torch.tensor([b not in may_follow(name) for b in attributes])]
+        p = probes[torch.tensor([b not in may_follow(name, table) for b in attributes])]
         cost = precision + hold * p.T @ p
         if colour_probes is not None:
-            q = colour_probes[:cheeks] if name in SKIN_WORDS else colour_probes
+            q = colour_probes[:cheeks] if recolors_skin(name, table) else colour_probes
             cost = cost + hold_colour * q.T @ q
         step = torch.linalg.solve(cost, probes[a])
         directions[a] = step / (probes[a] @ step)

@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, load_labels
+from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, attribute_table, load_labels
 from fdvd.language.instructions import load_heldout, sample, short_forms
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers.files import Mappers
@@ -44,8 +44,6 @@ from vl_backbone.common.checks import require_counts
 from vl_backbone.common.errors import UsageError
 
 Report = Callable[[str], None]
-# Intents on these axes are a change from where the face is; on all others a place to reach.
-RELATIVE_AXES = ("age",)
 # The grammar hardly ever says a bare noun; people mostly do.
 SHORT_FORM_COPIES = 3
 # Best of .01 to .1 on left-out folds of the labelled faces.
@@ -303,7 +301,7 @@ def _fit_offset(
     offset.probe_weight.copy_(probes)
     offset.probe_bias.copy_(probe_bias)
     offset.high.copy_((border + GOAL_MARGIN).clamp(max=FURTHEST_GOAL))
-    offset.relative.copy_(torch.tensor([float(name in RELATIVE_AXES) for name in ATTRIBUTES]))
+    offset.relative.copy_(torch.tensor([float(row.relative) for row in attribute_table()]))
     if config.tuned:
         _tune(config, offset, PictureReader(generator, backbone, reader), latents, work, say)
     return offset, reader

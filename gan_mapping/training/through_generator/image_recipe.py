@@ -124,7 +124,9 @@ def load_start(config: ImageTrainingConfig, device: str, store: WeightStore) -> 
 
 
 @torch.no_grad()
-def fresh_mappers(config: FreshConfig, backbone: Backbone, generator: Generator) -> Mappers:
+def fresh_mappers(
+    config: FreshConfig, backbone: Backbone, generator: Generator, attributes: tuple[str, ...] = ATTRIBUTES
+) -> Mappers:
     """Mappers that give every picture the mean face and understand no sentence; their codes are random projections."""
     picture = torch.zeros(1, 3, backbone.image_size, backbone.image_size)
     features = seen(picture, backbone).shape[1]
@@ -134,12 +136,12 @@ def fresh_mappers(config: FreshConfig, backbone: Backbone, generator: Generator)
     vision.down.weight.normal_(0, features**-0.5, generator=torch.Generator().manual_seed(0))
     vision.up.weight.zero_()
     vision.up.bias.copy_(generator.w_mean.cpu())
-    text = TextMapper(width, len(ATTRIBUTES))
+    text = TextMapper(width, len(attributes))
     for layer, bias in ((text.presence, -3.0), (text.degree, 1.0)):
         layer.weight.zero_()
         layer.bias.fill_(bias)
-    offset = OffsetMapper(len(ATTRIBUTES), generator.num_ws, generator.w_dim)
-    return Mappers(vision, text, offset, ATTRIBUTES, backbone.name, generator.name, {})
+    offset = OffsetMapper(len(attributes), generator.num_ws, generator.w_dim)
+    return Mappers(vision, text, offset, attributes, backbone.name, generator.name, {})
 
 
 def load_frozen(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers.layers import AttributeReader, OffsetMapper
-from gan_mapping.training.closed_form.attributes import COLOUR_PATCHES, SKIN_WORDS, may_follow
+from gan_mapping.training.closed_form.attributes import COLOUR_PATCHES, may_follow, recolors_skin
 from gan_mapping.training.closed_form.calibration import layer_groups
 from gan_mapping.training.through_generator.drawing import scaled
 from vl_backbone.backbones.protocol import Backbone
@@ -99,7 +99,7 @@ def tune_direction(
     change = torch.zeros(len(groups), len(axes), requires_grad=True)
     optimiser = torch.optim.Adam([change], lr=config.learning_rate)
     held = torch.tensor([other not in may_follow(name) for other in attributes])
-    patches = torch.tensor([p != "cheeks" or name not in SKIN_WORDS for p in COLOUR_PATCHES])
+    patches = torch.tensor([p != "cheeks" or not recolors_skin(name) for p in COLOUR_PATCHES])
     intents = torch.zeros(1, len(attributes))
     intents[0, a] = 1.0
 
