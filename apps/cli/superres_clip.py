@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
+from gan_mapping.images import to_signed
 from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def resolve_clip(
         for frame in read_frames(source):
             where, picture, notes = low_resolution_face(editor, frame.rgb, "largest", True)
             answer = clip.resolve(as_pixels(picture, editor.device))
-            writer.write(to_uint8(answer.image / 127.5 - 1)[0], frame.pts)
+            writer.write(to_uint8(to_signed(answer.image))[0], frame.pts)
             errors.append(answer.error)
             bar.update(task, advance=1)
     mean = sum(errors) / len(errors)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.images import to_batch
+from gan_mapping.images import to_batch, to_levels
 from gan_mapping.losses.reconstruction import (
     identity_distance,
     perceptual_distance,
@@ -88,7 +88,7 @@ class Refiner:
         for step in range(steps):
             latent = start + shared + rows
             image = self.generator.synthesis(latent)
-            image = (F.avg_pool2d(image, image.shape[-1] // side) + 1) * 127.5
+            image = to_levels(F.avg_pool2d(image, image.shape[-1] // side))
             near = _halved(image, size)
             loss = config.perceptual * perceptual_distance(self.perceptual.features(near), wanted)
             loss = loss + config.pixel * pixel_distance(near, small)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.mappers.layers import AttributeReader, OffsetMapper
 from gan_mapping.training.closed_form.attributes import COLOUR_PATCHES, SKIN_WORDS, may_follow
 from gan_mapping.training.closed_form.calibration import layer_groups
@@ -58,7 +59,7 @@ class PictureReader:
 
     def __call__(self, ws: Tensor) -> tuple[Tensor, Tensor]:
         """ws [B, num_ws, w_dim] -> scores [B, A], mean colours [B, patches, 3] in units of 32 grey levels."""
-        picture = (self.generator.synthesis(ws).clamp(-1, 1) + 1) * 127.5
+        picture = to_levels(self.generator.synthesis(ws).clamp(-1, 1))
         small = scaled(picture, self.backbone.image_size).clamp(0, 255)
         scores = self.reader(self.backbone.encode_video(small[:, None]).still())
         k = picture.shape[-1] / 512
