@@ -34,8 +34,18 @@ _KEPT_MODES = ("L", "LA", "RGB", "RGBA", "I;16")  # an edited photo keeps these;
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 # What Pillow's decoders raise for damaged files.
 _DECODER_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AttributeError),
-    *(RuntimeError, MemoryError, struct.error, zlib.error),
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
 )
 
 

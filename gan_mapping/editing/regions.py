@@ -29,8 +29,16 @@ _BOXES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 _FACE_CENTRE, _FACE_RADII = (0.58, 0.50), (0.36, 0.28)  # (down, right): the skin from forehead to chin
 _BY_REGION: dict[str, tuple[str, ...]] = {
     "hair": (
-        *("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair", "bald"),
-        *("straight_hair", "wavy_hair", "curly_hair", "long_hair"),
+        "black_hair",
+        "brown_hair",
+        "blond_hair",
+        "red_hair",
+        "gray_hair",
+        "bald",
+        "straight_hair",
+        "wavy_hair",
+        "curly_hair",
+        "long_hair",
     ),
     "top": ("hat", "bangs", "receding"),
     "eyes": ("glasses", "sunglasses", "bags", "bushy_brows", "arched_brows", "narrow_eyes", "wide_eyes"),

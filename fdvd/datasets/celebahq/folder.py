@@ -21,8 +21,17 @@ from vl_backbone.common.reason import reason_of
 CAPTIONS_PER_FACE = 10
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 IMAGE_FOLDERS = (
-    *("CelebA-HQ-img", "CelebA-HQ", "celeba-hq", "images", "image", "img", "faces", "data1024x1024", "data512x512"),
-    *("images1024x1024", "images512x512"),
+    "CelebA-HQ-img",
+    "CelebA-HQ",
+    "celeba-hq",
+    "images",
+    "image",
+    "img",
+    "faces",
+    "data1024x1024",
+    "data512x512",
+    "images1024x1024",
+    "images512x512",
 )
 TEXT_FOLDERS = ("text", "texts", "captions", "celeba-caption")
 ATTRIBUTE_FILES = ("CelebAMask-HQ-attribute-anno.txt", "list_attr_celeba.txt", "list_attr_celeba.csv")

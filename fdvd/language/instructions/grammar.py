@@ -189,12 +189,12 @@ def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
 def _instead(rng: Random) -> tuple[str, Intents] | None:
     """'red hair instead of blond hair', 'swap the glasses for sunglasses'."""
     one, other = rng.choice((
-        *(("black_hair", "blond_hair"), ("red_hair", "brown_hair"), ("blond_hair", "black_hair")),
-        *(("gray_hair", "black_hair"), ("curly_hair", "straight_hair"), ("straight_hair", "curly_hair")),
-        *(("sunglasses", "glasses"), ("glasses", "sunglasses"), ("mustache", "beard"), ("goatee", "beard")),
-        *(("stubble", "beard"), ("brown_hair", "red_hair"), ("wavy_hair", "straight_hair")),
-        *(("beard", "mustache"), ("smile", "frown"), ("hat", "glasses"), ("necklace", "earrings")),
-        *(("earrings", "hat"), ("glasses", "hat")),
+        ("black_hair", "blond_hair"), ("red_hair", "brown_hair"), ("blond_hair", "black_hair"),
+        ("gray_hair", "black_hair"), ("curly_hair", "straight_hair"), ("straight_hair", "curly_hair"),
+        ("sunglasses", "glasses"), ("glasses", "sunglasses"), ("mustache", "beard"), ("goatee", "beard"),
+        ("stubble", "beard"), ("brown_hair", "red_hair"), ("wavy_hair", "straight_hair"),
+        ("beard", "mustache"), ("smile", "frown"), ("hat", "glasses"), ("necklace", "earrings"),
+        ("earrings", "hat"), ("glasses", "hat"),
     ))  # fmt: skip
     lexicon = load()
     new = [f for f in lexicon[one, 1] if f.kind == "np" and "$" not in f.text and set(f.intents) == {one}]

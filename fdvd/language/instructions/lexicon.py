@@ -176,15 +176,20 @@ def hair_combinations() -> list[Form]:
     colors: list[tuple[str, Intents]] = [("", {})] + [
         (word, {f"{axis}_hair": 1.0})
         for word, axis in (
-            *(("black", "black"), ("jet-black", "black"), ("brown", "brown"), ("chestnut", "brown")),
-            *(
-                ("blond", "blond"),
-                ("blonde", "blond"),
-                ("golden", "blond"),
-                ("red", "red"),
-                ("ginger", "red"),
-            ),
-            *(("auburn", "red"), ("gray", "gray"), ("grey", "gray"), ("silver", "gray"), ("white", "gray")),
+            ("black", "black"),
+            ("jet-black", "black"),
+            ("brown", "brown"),
+            ("chestnut", "brown"),
+            ("blond", "blond"),
+            ("blonde", "blond"),
+            ("golden", "blond"),
+            ("red", "red"),
+            ("ginger", "red"),
+            ("auburn", "red"),
+            ("gray", "gray"),
+            ("grey", "gray"),
+            ("silver", "gray"),
+            ("white", "gray"),
         )
     ]
     forms = []
