@@ -27,6 +27,7 @@ from gan_mapping.editing.requests import NO_INTENT_WARNING
 from gan_mapping.editing.session import EditSession
 from vl_backbone.common.errors import InputError, UsageError, VilaFaceError, WeightsError
 from vl_backbone.common.reason import reason_of
+from vl_backbone.common.strict_json import to_json
 from vl_backbone.weights.files import sha256_of
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _save_report(report: Row, path: Path) -> None:
     shown = {name: value for name, value in report.items() if name != "resumed"}
     # Named relative to the report itself, so that a folder can be moved or merged.
     shown["outputs"] = {kind: name and Path(name).name for kind, name in report["outputs"].items()}
-    common.write_text(path, common.to_json(shown, indent=2) + "\n")
+    common.write_text(path, to_json(shown, indent=2) + "\n")
 
 
 def _input_hash(path: Path) -> str:

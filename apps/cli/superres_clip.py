@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from gan_mapping.images import to_signed
 from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def resolve_clip(
     """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
     from apps.cli.rows import describe_frame
     from fdvd.media.video import VideoWriter, read_frames
-    from gan_mapping.images import to_uint8
+    from gan_mapping.images import to_signed, to_uint8
     from gan_mapping.superres.clips import ClipResolver
     from gan_mapping.superres.faces import low_resolution_face, resolver_of, wish_of
     from gan_mapping.superres.pixels import as_pixels

@@ -119,7 +119,8 @@ def super_resolve(
 
 def picture_of(image: Tensor) -> np.ndarray:
     """[1, 3, R, R] in 0..255 -> uint8 [R, R, 3]."""
-    return to_uint8(to_signed(image))[0]
+    picture: np.ndarray = to_uint8(to_signed(image))[0]
+    return picture
 
 
 def _answer(found: Resolved) -> ResolvedFace:

@@ -34,7 +34,8 @@ def damped(second: Tensor, penalty: float) -> Tensor:
 
 def ridge(second: Tensor, cross: Tensor, penalty: float) -> Tensor:
     """second = X'X [d, d] and cross = X'Y [d, k], both of centred rows or both divided by n -> weights [d, k]."""
-    return torch.linalg.solve(damped(second, penalty), cross)
+    weights: Tensor = torch.linalg.solve(damped(second, penalty), cross)
+    return weights
 
 
 def kernel_ridge(gram: Tensor, targets: Tensor, penalty: float) -> Tensor:
@@ -56,4 +57,5 @@ def main_directions(answers: Tensor, rank: int) -> Tensor:
     Reduced-rank regression (Izenman 1975) is the full one projected onto them.
     """
     _, vectors = torch.linalg.eigh(answers.T @ answers)
-    return vectors[:, -min(rank, vectors.shape[1]) :]
+    directions: Tensor = vectors[:, -min(rank, vectors.shape[1]) :]
+    return directions

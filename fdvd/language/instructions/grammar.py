@@ -188,26 +188,47 @@ def _command(forms: Sequence[Form], person: Person, rng: Random) -> str:
 
 def _instead(rng: Random) -> tuple[str, Intents] | None:
     """'red hair instead of blond hair', 'swap the glasses for sunglasses'."""
-    one, other = rng.choice((
-        ("black_hair", "blond_hair"), ("red_hair", "brown_hair"), ("blond_hair", "black_hair"),
-        ("gray_hair", "black_hair"), ("curly_hair", "straight_hair"), ("straight_hair", "curly_hair"),
-        ("sunglasses", "glasses"), ("glasses", "sunglasses"), ("mustache", "beard"), ("goatee", "beard"),
-        ("stubble", "beard"), ("brown_hair", "red_hair"), ("wavy_hair", "straight_hair"),
-        ("beard", "mustache"), ("smile", "frown"), ("hat", "glasses"), ("necklace", "earrings"),
-        ("earrings", "hat"), ("glasses", "hat"),
-    ))  # fmt: skip
+    one, other = rng.choice(
+        (
+            ("black_hair", "blond_hair"),
+            ("red_hair", "brown_hair"),
+            ("blond_hair", "black_hair"),
+            ("gray_hair", "black_hair"),
+            ("curly_hair", "straight_hair"),
+            ("straight_hair", "curly_hair"),
+            ("sunglasses", "glasses"),
+            ("glasses", "sunglasses"),
+            ("mustache", "beard"),
+            ("goatee", "beard"),
+            ("stubble", "beard"),
+            ("brown_hair", "red_hair"),
+            ("wavy_hair", "straight_hair"),
+            ("beard", "mustache"),
+            ("smile", "frown"),
+            ("hat", "glasses"),
+            ("necklace", "earrings"),
+            ("earrings", "hat"),
+            ("glasses", "hat"),
+        )
+    )
     lexicon = load()
     new = [f for f in lexicon[one, 1] if f.kind == "np" and "$" not in f.text and set(f.intents) == {one}]
     old = [f for f in lexicon[other, -1] if f.kind == "nonp" and "$" not in f.text and set(f.intents) == {other}]
     if not new or not old:
         return None
     first, second = rng.choice(new), rng.choice(old)
-    text = rng.choice((
-        f"{first.text} instead of {second.text}", f"give $obj {first.text} instead of {second.text}",
-        f"replace the {second.text} with {first.text}", f"swap the {second.text} for {first.text}",
-        f"{first.text} rather than {second.text}", f"change $poss {second.text} to {first.text}",
-        f"not {second.text}, {first.text}", f"turn the {second.text} into {first.text}",
-    ))  # fmt: skip
+    text = rng.choice(
+        (
+            f"{first.text} instead of {second.text}",
+            f"give $obj {first.text} instead of {second.text}",
+            f"replace the {second.text} with {first.text}",
+            f"swap the {second.text} for {first.text}",
+            f"{first.text} rather than {second.text}",
+            f"change $poss {second.text} to {first.text}",
+            f"not {second.text}, {first.text}",
+            f"turn the {second.text} into {first.text}",
+        )
+    )
     return text, first.intents | second.intents
 
 

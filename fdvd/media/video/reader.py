@@ -218,7 +218,7 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path, strict:
             yield frame
 
 
-def _damaged(path: Path, packet: av.Packet | None, error: BaseException | None) -> InputError:
+def _damaged(path: Path, packet: av.Packet[VideoStream] | None, error: BaseException | None) -> InputError:
     where = ""
     if packet is not None and packet.pts is not None and packet.time_base is not None:
         where = f" at {float(packet.pts * packet.time_base):.2f} s"

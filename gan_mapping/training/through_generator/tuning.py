@@ -126,7 +126,8 @@ def tune_direction(
         optimiser.step()
         if report is not None:
             report(step, float(loss.detach()))
-    return (start + (change @ axes)[where]).detach()
+    moved: Tensor = (start + (change @ axes)[where]).detach()
+    return moved
 
 
 def _plausible_axes(latents: Tensor, count: int = 128) -> Tensor:
@@ -137,7 +138,8 @@ def _plausible_axes(latents: Tensor, count: int = 128) -> Tensor:
     x = latents - latents.mean(0)
     values, vectors = torch.linalg.eigh(x.T @ x)
     values, vectors = values[-count:], vectors[:, -count:]
-    return (vectors * (values / values[-1]).clamp(min=0).sqrt() / 4).T
+    axes: Tensor = (vectors * (values / values[-1]).clamp(min=0).sqrt() / 4).T
+    return axes
 
 
 def _undone(offset: OffsetMapper, latents: Tensor, a: int) -> Tensor:
