@@ -22,7 +22,7 @@ from superres_faces import PLAIN, Faces, Record, held_out_labels, parsed, parser
 
 from apps.cli.common import write_text
 from gan_mapping import FaceEditor
-from gan_mapping.images import to_uint8
+from gan_mapping.images import to_signed, to_uint8
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import balanced
 from gan_mapping.superres.pixels import enlarge, to_level
@@ -92,11 +92,11 @@ def baselines(faces: Faces, seed: int, bank: Callable[[], Bank], bank_size: int,
             picture, seconds = timed(make)
             record[name] = {**faces.measure(picture, truth, pixels), **seconds}
 
-    note("bicubic", lambda: to_uint8(enlarge(pixels, generator.resolution) / 127.5 - 1)[0])
+    note("bicubic", lambda: to_uint8(to_signed(enlarge(pixels, generator.resolution)))[0])
     note("w mean", lambda: faces.draw(generator.w_mean[None, None]))
     if nearest not in record:
         stored = bank()  # before the seconds are counted
-        note(nearest, lambda: to_uint8(nearest_latent(pixels, *stored, generator)[1] / 127.5 - 1)[0])
+        note(nearest, lambda: to_uint8(to_signed(nearest_latent(pixels, *stored, generator)[1]))[0])
     write_text(path, json.dumps(record) + "\n")
     if search_steps and searching not in record:
         search, spent = searched(faces, seed, pixels, search_steps)

@@ -22,7 +22,7 @@ from superres_faces import PLAIN, Faces, parsed, parser_for
 from apps.cli.common import write_text
 from apps.sheets import Tile, contact_sheet
 from fdvd.media.photos import load_photo
-from gan_mapping.images import to_uint8
+from gan_mapping.images import to_signed, to_uint8
 from gan_mapping.superres.baselines import nearest_latent
 from gan_mapping.superres.faces import picture_of
 from gan_mapping.superres.pixels import as_pixels, consistency, enlarge
@@ -52,12 +52,12 @@ def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> 
     pixels = faces.pixels(truth)
     row = [
         Tile(enlarged(pixels), f"{faces.side} px"),
-        Tile(to_uint8(enlarge(pixels, generator.resolution) / 127.5 - 1)[0], "bicubic"),
+        Tile(to_uint8(to_signed(enlarge(pixels, generator.resolution)))[0], "bicubic"),
         Tile(faces.draw(generator.w_mean[None, None]), "w mean"),
     ]
     if bank_size:
         nearest = nearest_latent(pixels, *preview_bank(faces.editor, bank_size, work), generator)[1]
-        row.append(Tile(to_uint8(nearest / 127.5 - 1)[0], f"nearest of {bank_size}"))
+        row.append(Tile(to_uint8(to_signed(nearest))[0], f"nearest of {bank_size}"))
     if (faces.folder / f"search-{seed}.pt").exists():
         search, _ = searched(faces, seed, pixels, 0)
         assert search.ws is not None

@@ -1,4 +1,4 @@
-"""Between uint8 pictures and float batches."""
+"""Between uint8 pictures and float batches, and between the ranges that networks speak: [-1, 1] and 0..255."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def to_batch(crops: Sequence[np.ndarray], size: int | None, device: torch.device
         # Whole numbers are several times faster to scale here, and the rounding is below a picture's own.
         batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
     return batch.to(device).float()
+
+
+def to_levels(signed: Tensor) -> Tensor:
+    """A generator's range, [-1, 1], to levels, 0..255: any shape, a new tensor, differentiable, nothing clamped."""
+    return (signed + 1) * 127.5
+
+
+def to_signed(levels: Tensor) -> Tensor:
+    """Levels, 0..255, to [-1, 1]: `to_levels` backwards."""
+    return levels / 127.5 - 1
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 TASKS = ("edit", "superres", "generate")
 # What each task reads besides id, task and text; any other field must be left out or have its default.
@@ -154,7 +155,7 @@ def _image(name: str, folder: Path, allow_outside: bool) -> Path:
         path = (folder / name).resolve()
         inside, there = path.is_relative_to(folder), path.exists()
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = reason_of(error)
         raise InputError(f"the image {_shown(name)} cannot be read ({reason})") from None
     if not inside and not allow_outside:
         raise InputError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 from vl_backbone.weights.files import exclusive_lock, sha256_of
 
 LEDGER_NAME = "results.jsonl"
@@ -110,7 +111,7 @@ def read_entries(path: Path) -> list[Entry]:
 
 
 def _unusable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path}: the ledger cannot be used ({(error.strerror or str(error)).lower()}).")
+    return UsageError(f"{path}: the ledger cannot be used ({reason_of(error)}).")
 
 
 class Ledger:
@@ -182,7 +183,7 @@ class Ledger:
                     raise OSError("the disk is full")
                 os.fsync(self._fd)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+            raise InputError(f"{self.path}: cannot be written ({reason_of(error)})") from None
         self._remember([entry])
 
     def _remember(self, entries: Iterable[Entry]) -> None:

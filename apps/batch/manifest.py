@@ -19,6 +19,7 @@ from typing import Any
 
 from apps.batch.fields import KNOWN_FIELDS, MAX_FIELDS, BatchRow, RowDefaults, build_row, check_id
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 200_000
@@ -92,7 +93,7 @@ def read_folder(folder: Path, task: str, text: str, strength: float, defaults: R
             entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURE_ENDINGS and entry.is_file()
         )
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be read ({(error.strerror or str(error)).lower()}).") from None
+        raise UsageError(f"{folder}: cannot be read ({reason_of(error)}).") from None
     if not files:
         raise UsageError(f"{folder}: there is no picture in this folder ({', '.join(PICTURE_ENDINGS)}).")
     if len(files) > MAX_ROWS:
@@ -119,7 +120,7 @@ def _read(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = reason_of(error)
         raise UsageError(f"{path}: cannot be read ({reason}); check its name and permissions.") from None
     if b"\0" in data:
         raise UsageError(f"{path}: is not a text file in UTF-8 (it holds zero bytes); save it as UTF-8.")

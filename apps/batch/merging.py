@@ -10,6 +10,7 @@ from apps.batch.fields import check_id
 from apps.batch.ledger import LEDGER_NAME, Entry, Ledger, intact, read_entries
 from apps.batch.rows import Place
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 
 
 def merge(sources: Sequence[Path], place: Place, ledger: Ledger) -> int:
@@ -28,7 +29,7 @@ def merge(sources: Sequence[Path], place: Place, ledger: Ledger) -> int:
             try:
                 _copy(entry, source, place)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
+                reason = reason_of(error)
                 raise InputError(f"{entry.id}: cannot be copied from {source} ({reason})") from None
             if intact(entry, place.folder):
                 ledger.append(entry)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from apps.batch.fields import BatchRow
 from apps.batch.ledger import Entry, Ledger
 from apps.batch.rows import Place, run_row
-from apps.cli import common
 from apps.cli.common import Row
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.strict_json import to_json
 
 if TYPE_CHECKING:
     from gan_mapping.editing.editor import FaceEditor
@@ -34,7 +34,7 @@ class RowActor:
         """item: "row" and "last" as JSON text -> "report" and "entry" as JSON text."""
         last = Entry.from_line(item["last"].encode()) if item["last"] else None
         job = run_row(_row_from_json(item["row"]), self.editor, self.network, self.place, last)
-        return {"report": common.to_json(job.report), "entry": "" if job.done else job.entry().to_line()}
+        return {"report": to_json(job.report), "entry": "" if job.done else job.entry().to_line()}
 
 
 def run_rows_on_ray(

@@ -26,6 +26,8 @@ from fdvd.media.photos import Photo, load_photo, save_png
 from gan_mapping.editing.requests import NO_INTENT_WARNING
 from gan_mapping.editing.session import EditSession
 from vl_backbone.common.errors import InputError, UsageError, VilaFaceError, WeightsError
+from vl_backbone.common.reason import reason_of
+from vl_backbone.common.strict_json import to_json
 from vl_backbone.weights.files import sha256_of
 
 if TYPE_CHECKING:
@@ -239,14 +241,14 @@ def _save_report(report: Row, path: Path) -> None:
     shown = {name: value for name, value in report.items() if name != "resumed"}
     # Named relative to the report itself, so that a folder can be moved or merged.
     shown["outputs"] = {kind: name and Path(name).name for kind, name in report["outputs"].items()}
-    common.write_text(path, common.to_json(shown, indent=2) + "\n")
+    common.write_text(path, to_json(shown, indent=2) + "\n")
 
 
 def _input_hash(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be read ({reason_of(error)})") from None
 
 
 def _fill_outputs(job: Job, place: Place) -> None:
@@ -268,5 +270,5 @@ def _store(name: str, place: Place, write: Callable[[Path], None]) -> tuple[str,
         digest = sha256_of(unfinished)
         unfinished.replace(target)
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{target}: cannot be written ({reason_of(error)})") from None
     return name, digest

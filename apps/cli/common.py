@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vl_backbone.common.errors import InputError, UsageError, VilaFaceError, WeightsError
+from vl_backbone.common.reason import reason_of
 from vl_backbone.common.strict_json import to_json
 from vl_backbone.weights.files import write_atomically
 
@@ -121,7 +122,7 @@ def output_folder(path: Path) -> Path:
     except FileExistsError:
         raise UsageError(f"--out {path}: is a file, not a folder; name another folder.") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = reason_of(error)
         raise UsageError(f"--out {path}: cannot be written ({reason}); name another folder.") from None
     return path
 
@@ -159,7 +160,7 @@ def _write(path: Path, data: bytes) -> None:
     try:
         write_atomically(path, [data])
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InputError(f"{path}: cannot be written ({reason}); choose another folder") from None
 
 

@@ -18,10 +18,10 @@ from apps.cli.common import (
     output_folder,
     quiet_libraries,
     say,
-    to_json,
     write_text,
 )
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.strict_json import to_json
 
 
 def synth(

@@ -47,8 +47,8 @@ def evaluate_retrieval(
 ) -> None:
     """Text-to-video retrieval: R@1, R@5, R@10 and median rank, zero-shot or of a fine-tuned model."""
     with exit_codes(debug), advancing("measuring") as advance:
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.downstream.recipes import RetrievalConfig, measure_retrieval
-        from vl_backbone.training.yaml_config import load_yaml
 
         result = measure_retrieval(load_yaml(RetrievalConfig, config), weights, _device(device), advance)
         directions = {"text_to_video": result.text_to_video, "video_to_text": result.video_to_text}
@@ -73,8 +73,8 @@ def evaluate_qa(
 ) -> None:
     """Question answering and multiple choice: percent of questions answered rightly."""
     with exit_codes(debug), advancing("measuring") as advance:
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.downstream.recipes import QuestionConfig, measure_questions
-        from vl_backbone.training.yaml_config import load_yaml
 
         result = measure_questions(load_yaml(QuestionConfig, config), weights, _device(device), advance)
         if as_json:

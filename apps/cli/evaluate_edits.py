@@ -20,10 +20,10 @@ from apps.cli.common import (
     output_folder,
     print_json,
     say,
-    to_json,
     write_text,
 )
 from apps.cli.evaluate_shared import advancing, name_failures
+from vl_backbone.common.strict_json import to_json
 
 if TYPE_CHECKING:
     from gan_mapping.evaluation.edit_runs import MethodRun

@@ -12,6 +12,7 @@ from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row, outcome
 from vl_backbone.common.errors import VilaFaceError
+from vl_backbone.common.strict_json import to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,7 @@ def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json
             if len(pictures) < SHEET_FACES:
                 pictures.append((picture, seed))
         failed += row["status"] != "ok"
-        common.write_text(out / f"generated-{seed}.json", common.to_json(row, indent=2) + "\n")
+        common.write_text(out / f"generated-{seed}.json", to_json(row, indent=2) + "\n")
         _finish(row, as_json)
     if pictures:
         _write_sheet(pictures, empty["text"], out / "generated.sheet.png", as_json)

@@ -18,6 +18,7 @@ import typer
 from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, PresetOption
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.reason import reason_of
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -151,5 +152,5 @@ def check_address(host: str, port: int) -> None:
     except (OSError, UnicodeError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise UsageError(f"Port {port} is in use on {host}; choose another one with --port.") from None
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = reason_of(error)
         raise UsageError(f"Cannot listen on {host}:{port} ({reason}); choose another --host or --port.") from None

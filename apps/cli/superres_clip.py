@@ -47,7 +47,7 @@ def resolve_clip(
     """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
     from apps.cli.rows import describe_frame
     from fdvd.media.video import VideoWriter, read_frames
-    from gan_mapping.images import to_uint8
+    from gan_mapping.images import to_signed, to_uint8
     from gan_mapping.superres.clips import ClipResolver
     from gan_mapping.superres.faces import low_resolution_face, resolver_of, wish_of
     from gan_mapping.superres.pixels import as_pixels
@@ -64,7 +64,7 @@ def resolve_clip(
         for frame in read_frames(source):
             where, picture, notes = low_resolution_face(editor, frame.rgb, "largest", True)
             answer = clip.resolve(as_pixels(picture, editor.device))
-            writer.write(to_uint8(answer.image / 127.5 - 1)[0], frame.pts)
+            writer.write(to_uint8(to_signed(answer.image))[0], frame.pts)
             errors.append(answer.error)
             bar.update(task, advance=1)
     mean = sum(errors) / len(errors)

@@ -120,8 +120,8 @@ def train_backbone(
 ) -> None:
     """Pre-train HD-VILA, stage 1 or 2. Interrupt freely: the same command goes on where it was."""
     with exit_codes(debug), training_progress() as report:
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
-        from vl_backbone.training.yaml_config import load_yaml
 
         recipe = load_yaml(PretrainingConfig, recipe_path("backbone", config))
         pretrain(recipe, out, report=report, say=say, cpu=on_cpu(device))
@@ -142,9 +142,9 @@ def train_hdvila_mini(
         from gan_mapping.generators.factory import load_generator
         from gan_mapping.hdvila_mini.recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
         from vl_backbone.backbones.registry import load_efficientnet, minilm_folder, minilm_state
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.hdvila.mini_weights import save_mini
         from vl_backbone.pretraining.tokens import WordPieces
-        from vl_backbone.training.yaml_config import load_yaml
         from vl_backbone.weights import WeightStore
 
         recipe = load_yaml(MiniRecipe, recipe_path("hdvila_mini", config))
@@ -165,8 +165,8 @@ def train_retrieval(
 ) -> None:
     """Fine-tune a pre-trained backbone for text-to-video retrieval; goes on where it was interrupted."""
     with exit_codes(debug), training_progress() as report:
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.downstream.recipes import RetrievalConfig, train_retrieval
-        from vl_backbone.training.yaml_config import load_yaml
 
         train_retrieval(load_yaml(RetrievalConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")
@@ -181,8 +181,8 @@ def train_qa(
 ) -> None:
     """Fine-tune a pre-trained backbone for video question answering; goes on where it was interrupted."""
     with exit_codes(debug), training_progress() as report:
+        from vl_backbone.common.yaml_config import load_yaml
         from vl_backbone.downstream.recipes import QuestionConfig, train_questions
-        from vl_backbone.training.yaml_config import load_yaml
 
         train_questions(load_yaml(QuestionConfig, config), out, report=report, say=say, cpu=on_cpu(device))
         say(f"Wrote the model to {out}.")

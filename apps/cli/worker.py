@@ -11,6 +11,7 @@ from apps.cli import common
 from apps.cli.common import Row
 from apps.cli.rows import outcome
 from vl_backbone.common.errors import InputError, VilaFaceError
+from vl_backbone.common.strict_json import to_json
 
 if TYPE_CHECKING:
     from gan_mapping.editing.editor import FaceEditor
@@ -61,7 +62,7 @@ class Worker(ABC, Generic[SettingsT]):
         with outcome(row, debug):
             self.work(source, name, row)
         try:
-            common.write_text(self.target(f"{name}.json"), common.to_json(row, indent=2) + "\n")
+            common.write_text(self.target(f"{name}.json"), to_json(row, indent=2) + "\n")
         except VilaFaceError as error:
             row["status"] = "failed"
             row["error"] = row["error"] or str(error)

@@ -16,6 +16,7 @@ from fdvd.faces.detection import DetectedFace
 from fdvd.media.video.joining import Piece
 from gan_mapping.video.pivots import Pivot
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 from vl_backbone.weights.files import write_atomically
 
 _FACES, _PIECES, _KEY = "faces.jsonl", "pieces.jsonl", "key"
@@ -40,7 +41,7 @@ class Workspace:
                 folder.mkdir(parents=True)
                 self._write(_KEY, key.encode())
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error)
             raise InputError(f"{folder}: cannot be written ({reason}); choose another --out") from None
 
     @classmethod

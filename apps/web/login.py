@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.reason import reason_of
 
 Check = Callable[[str, str], bool]
 
@@ -21,7 +22,7 @@ def read_login(user: str | None, password: str | None, password_file: Path | Non
         try:
             password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
-            reason = (getattr(error, "strerror", None) or "it is not UTF-8 text").lower()
+            reason = reason_of(error, "it is not UTF-8 text")
             raise UsageError(f"--auth-password-file {password_file}: cannot be read ({reason}).") from None
         if not password:
             raise UsageError(f"--auth-password-file {password_file}: its first line is empty; put the password there.")

@@ -20,6 +20,7 @@ _EDIT = "edit"
 def build_page(shared: Shared, address: str = "http://127.0.0.1:7860") -> gr.Blocks:
     """The page for one editor; address: where its visitors find it, for the text about endpoints."""
     limits = shared.limits
+    page: gr.Blocks
     with gr.Blocks(title="VilaFace", analytics_enabled=False, delete_cache=(300, limits.keep_s)) as page:
         # First, so that no event of a tab has taken their names.
         names = endpoints.build(shared)

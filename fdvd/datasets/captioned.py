@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 
 JSONL_FILE, TEXT_FILE = "captions.jsonl", "captions.txt"
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
@@ -119,5 +120,5 @@ def _read(path: Path, largest: int) -> str:
             raise InputError(f"{path}: is far too large for sentences")
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = str(getattr(error, "strerror", None) or "").lower() or "not UTF-8 text"
+        reason = reason_of(error, "not UTF-8 text")
         raise InputError(f"{path}: cannot be read ({reason})") from None

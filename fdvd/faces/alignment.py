@@ -147,7 +147,8 @@ class FaceFrame:
 
     def to_photo(self, points: ArrayLike) -> Floats:
         """Crop points [N, 2] -> photo pixels [N, 2]."""
-        return self.quad[0] + (np.asarray(points, dtype=np.float64) / self.size) @ self._axes.T
+        moved: Floats = self.quad[0] + (np.asarray(points, dtype=np.float64) / self.size) @ self._axes.T
+        return moved
 
     def crop(self, rgb: Picture) -> Picture:
         """uint8 [H, W, 3] photo -> uint8 [size, size, 3] crop.

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from kornia.filters import gaussian_blur2d
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,12 +46,8 @@ def _smoothstep(x: Tensor) -> Tensor:
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of [1, C, H, W], edges repeated."""
-    radius = max(1, round(3 * sigma))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    taps = (taps / taps.sum()).expand(x.shape[1], 1, 1, -1)
-    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), taps, groups=x.shape[1])
-    x = F.pad(x, (0, 0, radius, radius), mode="replicate")
-    return F.conv2d(x, taps.transpose(2, 3), groups=x.shape[1])
+    width = 2 * max(1, round(3 * sigma)) + 1
+    return gaussian_blur2d(x, (width, width), (sigma, sigma), border_type="replicate")
 
 
 @lru_cache(maxsize=4)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 Picture = NDArray[np.uint8]
 
@@ -33,8 +34,18 @@ _KEPT_MODES = ("L", "LA", "RGB", "RGBA", "I;16")  # an edited photo keeps these;
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 # What Pillow's decoders raise for damaged files.
 _DECODER_ERRORS = (
-    *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AttributeError),
-    *(RuntimeError, MemoryError, struct.error, zlib.error),
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
 )
 
 
@@ -152,7 +163,7 @@ def _refuse_before_opening(path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the name") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({_reason(error)}); check its name and permissions") from None
+        raise InputError(f"{path}: cannot be read ({reason_of(error)}); check its name and permissions") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: is a folder; name the photos in it")
     if not stat.S_ISREG(status.st_mode):
@@ -161,18 +172,13 @@ def _refuse_before_opening(path: Path) -> None:
         raise InputError(f"{path}: the file is empty (0 bytes); use another copy")
 
 
-def _reason(error: BaseException) -> str:
-    """The system's words for an error, without the file name that Python adds."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
-
-
 def _unreadable(path: Path) -> InputError:
     """The sentence for a file in none of the accepted formats."""
     try:
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
-        return InputError(f"{path}: cannot be read ({_reason(error)}); check its permissions")
+        return InputError(f"{path}: cannot be read ({reason_of(error)}); check its permissions")
     if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
         return InputError(f"{path}: is an HEIC photo, which is not supported; save it as JPEG or PNG")
     return InputError(f"{path}: is not a photo in a known format; use a JPEG, PNG or WebP file")
@@ -213,7 +219,7 @@ def load_photo(path: str | os.PathLike[str]) -> Photo:
                 raise _too_large(path, "far too many pixels") from None
             except _DECODER_ERRORS as error:
                 raise InputError(
-                    f"{path}: the photo is damaged or cut off ({_reason(error)}); use another copy"
+                    f"{path}: the photo is damaged or cut off ({reason_of(error)}); use another copy"
                 ) from None
 
 
@@ -246,7 +252,7 @@ def save_png(image: Image.Image, path: str | os.PathLike[str]) -> None:
         os.replace(temporary, path)  # noqa: PTH105
         temporary = None
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({_reason(error)}); choose another folder") from None
+        raise InputError(f"{path}: cannot be written ({reason_of(error)}); choose another folder") from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

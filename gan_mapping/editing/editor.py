@@ -171,12 +171,14 @@ class FaceEditor:
     @torch.no_grad()
     def draw(self, ws: Tensor) -> np.ndarray:
         """The face of a latent [1, num_ws, w_dim], uint8 [R, R, 3]."""
-        return to_uint8(self.generator.render(ws))[0]
+        picture: np.ndarray = to_uint8(self.generator.render(ws))[0]
+        return picture
 
     @torch.no_grad()
     def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
-        return self.mappers.vision(self._features(crops), self.generator.num_ws)
+        latents: Tensor = self.mappers.vision(self._features(crops), self.generator.num_ws)
+        return latents
 
     def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
         side, full = self.backbone.image_size, self.generator.resolution
@@ -251,7 +253,8 @@ class FaceEditor:
             return self.refiner.refine(ws, crop, steps, progress) if steps else ws
 
     def _draft(self, ws: Tensor) -> np.ndarray:
-        return to_uint8(self.generator.draft(ws))[0]
+        picture: np.ndarray = to_uint8(self.generator.draft(ws))[0]
+        return picture
 
     @torch.no_grad()
     def describe_identity(self, crops: Sequence[np.ndarray]) -> Tensor:

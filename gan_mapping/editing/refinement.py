@@ -146,7 +146,8 @@ def main_axes(generator: Generator, samples: int = 2000) -> Tensor:
     w = generator.mapping(z.to(generator.w_mean.device))[:, 0]
     variances, axes = torch.linalg.eigh(torch.cov(w.T))
     scaled = axes * variances.clamp(min=1e-6).pow(0.25)
-    return scaled / (scaled.square().sum() / generator.w_dim).sqrt()
+    unit: Tensor = scaled / (scaled.square().sum() / generator.w_dim).sqrt()
+    return unit
 
 
 def _area_scaled(pictures: Tensor, side: int) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 def ranks(values: Tensor) -> Tensor:
     """[n] -> ranks from 1, as float64; equal values share the mean of theirs."""
     _, level, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2)[level].double()
+    mean_ranks: Tensor = (counts.cumsum(0) - (counts - 1) / 2)[level].double()
+    return mean_ranks
 
 
 def spearman(values: Tensor) -> float:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.perception.face_network import FaceNetwork
 from vl_backbone.backbones.protocol import Backbone
 from vl_backbone.common.errors import UsageError
@@ -54,7 +55,7 @@ class TextOptimiser:
         wanted = self.backbone.encode_text(tokens.input_ids, tokens.attention_mask).embedding
         who: Tensor | None = None
         for step in range(1, config.steps + 1):
-            picture = ((self.generator.synthesis(latent) + 1) * 127.5).clamp(0, 255)
+            picture = to_levels(self.generator.synthesis(latent)).clamp(0, 255)
             size = self.backbone.image_size
             seen = F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
             similarity = (self.backbone.encode_video(seen.clamp(0, 255)[:, None]).embedding * wanted).sum()

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fdvd.attributes.table import attribute_table
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.yaml_config import read_yaml
 
 SENTENCES_FILE = Path(__file__).parent / "sentences.yaml"
 GROUPS = ("single", "composite", "removal")
@@ -102,10 +101,7 @@ def _text(row: Any, group: str, path: Path, also: Sequence[str] = ()) -> str:
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The sentences {path} cannot be read: {error}.") from None
+    loaded = read_yaml(path, InputError)
     groups = (*GROUPS, FIGURATIVE, NOTHING, SHEET)
     if not isinstance(loaded, dict) or not all(isinstance(rows, list) for rows in loaded.values()):
         raise InputError(f"{path.name} must hold lists by group: {', '.join(groups)}.")

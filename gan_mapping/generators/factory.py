@@ -78,7 +78,7 @@ class MobileStyleGANGenerator:
             raise InputError(f"{self.name} has no class labels; call mapping without c.")
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise InputError(f"z must be [B, {self.z_dim}], got {list(z.shape)}.")
-        ws = self.network.mapping(z.to(self.device))[:, None].repeat(1, self.num_ws, 1)
+        ws: Tensor = self.network.mapping(z.to(self.device))[:, None].repeat(1, self.num_ws, 1)
         rows = slice(None, truncation_cutoff)
         ws[:, rows] = self.w_mean + truncation_psi * (ws[:, rows] - self.w_mean)
         return ws

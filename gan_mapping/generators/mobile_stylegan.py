@@ -77,7 +77,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor) -> Tensor:
         x = inverse_haar(x * up[:, :, None, None])
-        return self.conv2(self.conv1(x, style1), style2)
+        y: Tensor = self.conv2(self.conv1(x, style1), style2)
+        return y
 
 
 class FirstConv(nn.Module):

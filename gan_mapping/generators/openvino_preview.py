@@ -105,7 +105,7 @@ class OpenVINOPreview:
 
     def __call__(self, ws: Tensor) -> Tensor:
         """ws [B, 23, 512] -> [B, 3, side, side]; one picture at a time, differentiable once."""
-        images = [_PreviewFunction.apply(row, self) for row in ws.split(1)]
+        images = [_PreviewFunction.apply(row, self) for row in ws.split(1)]  # type: ignore[no-untyped-call]
         return torch.cat(images)
 
     def draw(self, ws: np.ndarray) -> np.ndarray:

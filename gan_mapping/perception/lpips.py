@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_mapping.images import to_signed
 from vl_backbone.common.errors import WeightsError
 
 SHIFT = (-0.030, -0.088, -0.188)
@@ -81,7 +82,7 @@ class LPIPS(nn.Module):
         """images [B, 3, H, W] RGB 0..255 -> five maps, weighted so that their squared distance is LPIPS (eq. 1)."""
         shift = torch.tensor(SHIFT, dtype=images.dtype, device=images.device)[:, None, None]
         scale = torch.tensor(SCALE, dtype=images.dtype, device=images.device)[:, None, None]
-        x = (images / 127.5 - 1 - shift) / scale
+        x = (to_signed(images) - shift) / scale
         maps: list[Tensor] = []
         for layer in self.trunk:
             if layer.pool:

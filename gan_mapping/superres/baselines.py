@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.superres.pixels import box_filter, consistency, render_to_pixels, to_level
 
 Shown = tuple[Tensor, Tensor]
@@ -53,7 +54,7 @@ class SphereSearch:
         for _ in range(steps):
             unit = self._z / self._z.norm() * generator.z_dim**0.5
             ws = generator.mapping(unit, truncation_psi=0.75)
-            difference = box_filter((generator.synthesis(ws) + 1) * 127.5, self.pixels.shape[-1]) - self.pixels
+            difference = box_filter(to_levels(generator.synthesis(ws)), self.pixels.shape[-1]) - self.pixels
             error = float(difference.detach().abs().mean())
             if self.ws is None or error < min(self.errors):
                 self.ws = ws.detach()

@@ -11,7 +11,7 @@ from torch import Tensor
 from fdvd.faces.alignment import FaceFrame
 from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.editing.results import StageTimer
-from gan_mapping.images import to_uint8
+from gan_mapping.images import to_signed, to_uint8
 from gan_mapping.superres.pixels import MAX_SIDE, MIN_SIDE, as_pixels
 from gan_mapping.superres.resolver import Resolved, ResolverConfig, SuperResolver
 from gan_mapping.superres.results import INVENTED_WARNING, ResolvedFace, SuperResolution
@@ -119,7 +119,8 @@ def super_resolve(
 
 def picture_of(image: Tensor) -> np.ndarray:
     """[1, 3, R, R] in 0..255 -> uint8 [R, R, 3]."""
-    return to_uint8(image / 127.5 - 1)[0]
+    picture: np.ndarray = to_uint8(to_signed(image))[0]
+    return picture
 
 
 def _answer(found: Resolved) -> ResolvedFace:

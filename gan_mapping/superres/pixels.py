@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_mapping.images import to_levels
+
 MIN_SIDE = 8
 MAX_SIDE = 256
 # Sides, in pixels, at which the mapper reads a face; an input is brought to the one near it.
@@ -33,7 +35,7 @@ def to_level(images: Tensor, level: int) -> Tensor:
 
 def render_to_pixels(images: Tensor) -> Tensor:
     """A generator's [B, 3, R, R] in about [-1, 1] -> 0..255, clamped."""
-    return (images.clamp(-1, 1) + 1) * 127.5
+    return to_levels(images.clamp(-1, 1))
 
 
 def back_project(image: Tensor, pixels: Tensor, rounds: int = 3) -> Tensor:

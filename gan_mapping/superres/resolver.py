@@ -133,7 +133,8 @@ class SuperResolver:
             return None
         see = self.see
         if see is None:
-            return strength * self.mappers.offset(fit.ws, intents)
+            step: Tensor = strength * self.mappers.offset(fit.ws, intents)
+            return step
 
         drafting = copy.copy(self)
         drafting._draw = self.generator.draft

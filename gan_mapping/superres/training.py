@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from gan_mapping.generators.mobile_stylegan import Synthesis
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.superres.degradation import SIDES, degraded_level
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper, save_pixel_mapper
-from gan_mapping.superres.pixels import LEVELS, to_level
-from gan_mapping.superres.preview import fit_head
+from gan_mapping.superres.pixels import LEVELS, box_filter, to_level
+from gan_mapping.superres.preview import HEAD_FEATURES, PreviewHead, preview_features
 from gan_mapping.training.rendered_set import STORED_SIZE, latents_of, plan_faces, render_shards
+from gan_mapping.training.ridge import Gram, main_directions, ridge
 
 BANK_SIDE = 64
 # Ridge penalties that are tried, as parts of the mean squared pixel.
@@ -75,6 +76,23 @@ def fit_pixel_mapper(
     return PixelMapper(levels, head)
 
 
+@torch.no_grad()
+def fit_head(faces: Iterable[tuple[Tensor, Tensor]], synthesis: Synthesis, penalty: float = 1e-5) -> PreviewHead:
+    """faces: (w [w_dim], picture [3, s, s] in 0..255, s at least 16) -> the head, by ridge regression at 16 px.
+
+    The head is linear and the box filter too, so what fits box-filtered features fits the features.
+    """
+    gram = Gram(HEAD_FEATURES + 1, 3)
+    for w, picture in faces:
+        features = box_filter(preview_features(synthesis, w.expand(1, len(synthesis.affine), -1)), 16)[0].flatten(1).T
+        rows = torch.cat([features, torch.ones(len(features), 1)], dim=1)
+        gram.add(rows, box_filter(picture[None], 16)[0].flatten(1).T / 255)
+    solved = gram.solve(penalty) * 255
+    head = PreviewHead()
+    head.load_state_dict({"to_rgb.weight": solved[:-1].T[:, :, None, None], "to_rgb.bias": solved[-1]})
+    return head.eval().requires_grad_(False)
+
+
 def fit_level(pictures: np.ndarray, latents: Tensor, w_mean: Tensor, level: int, say: Report) -> LevelMapper:
     """One level: each face is seen clean and degraded."""
     clean = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
@@ -88,10 +106,9 @@ def fit_level(pictures: np.ndarray, latents: Tensor, w_mean: Tensor, level: int,
     centre, w_centre = fit.mean(0), wanted.mean(0)
     fit, wanted = fit - centre, wanted - w_centre
     second, cross = fit.T @ fit, fit.T @ wanted
-    scale = float(second.diagonal().mean())
     best: tuple[float, Tensor] | None = None
     for penalty in PENALTIES:
-        solved = torch.linalg.solve(second + penalty * scale * torch.eye(len(second)), cross)
+        solved = ridge(second, cross, penalty)
         found = (check - centre) @ solved + w_centre
         cosine = float(F.cosine_similarity(found - w_mean, truth - w_mean).mean())
         say(f"{level} px ({SIDES[level][0]}-{SIDES[level][1]}): penalty {penalty:g}, cosine {cosine:.4f}")
@@ -99,9 +116,7 @@ def fit_level(pictures: np.ndarray, latents: Tensor, w_mean: Tensor, level: int,
             best = (cosine, solved)
     assert best is not None
     # Reduced rank: the directions of w along which the answers vary most.
-    answers = fit @ best[1]
-    _, vectors = torch.linalg.eigh(answers.T @ answers)
-    basis = vectors[:, -min(RANK[level], vectors.shape[1]) :]
+    basis = main_directions(fit @ best[1], RANK[level])
     mapper = LevelMapper(level, basis.shape[1], latents.shape[1], OPEN_DIRECTIONS)
     with torch.no_grad():
         mapper.down.weight.copy_((best[1] @ basis).T)

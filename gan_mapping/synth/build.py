@@ -27,6 +27,7 @@ from gan_mapping.synth.walks import Walk, latents_along, seed_of, walk_of
 from gan_mapping.training.rendered_set import FaceSeed, latents_of
 from vl_backbone.common.checks import require_counts
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 from vl_backbone.weights.files import write_atomically
 
 Report = Callable[[str], None]
@@ -251,5 +252,5 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
     try:
         write_atomically(path, chunks)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InputError(f"{path}: cannot be written ({reason}); make room or name another folder.") from None

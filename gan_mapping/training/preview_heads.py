@@ -72,7 +72,7 @@ def random_latent(generator: MobileStyleGANGenerator, seed: int) -> Tensor:
     rng = np.random.default_rng(seed)
     z = torch.from_numpy(rng.standard_normal((4, W_DIM)).astype(np.float32))
     psi = float(rng.uniform(0.5, 1.0))
-    w = generator.w_mean + psi * (generator.network.mapping(z) - generator.w_mean)
+    w: Tensor = generator.w_mean + psi * (generator.network.mapping(z) - generator.w_mean)
     ws = w[:1].repeat(NUM_WS, 1)
     if rng.uniform() < 0.4:
         return ws[None]

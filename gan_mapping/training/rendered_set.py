@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
-from gan_mapping.images import to_batch
+from gan_mapping.images import to_batch, to_levels
 from gan_mapping.perception.networks import IdentityNetwork
 from gan_mapping.training.augment import augment_face
 from gan_mapping.training.closed_form.stages import digest_of, fingerprint
@@ -65,7 +65,7 @@ def render_shards(latents: Tensor, generator: Generator, folder: Path) -> Iterat
             for i, w in enumerate(rows):
                 image = generator.draft(w.expand(1, generator.num_ws, -1))
                 small = F.interpolate(image, size=STORED_SIZE, mode="area")[0]
-                scaled = (small.clamp(-1, 1) + 1) * 127.5
+                scaled = to_levels(small.clamp(-1, 1))
                 pictures[i] = scaled.round().byte().permute(1, 2, 0).cpu().numpy()
             save_array(path, pictures)
         yield path

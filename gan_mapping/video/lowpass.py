@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
+from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 Item = TypeVar("Item")
@@ -34,8 +35,8 @@ def gaussian_taps(sigma: float) -> Tensor:
     radius = radius_of(sigma)
     if radius == 0:
         return torch.ones(1)
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    return taps / taps.sum()
+    taps: Tensor = get_gaussian_kernel1d(2 * radius + 1, sigma)[0]
+    return taps
 
 
 def radius_of(sigma: float) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
+from vl_backbone.training.yaml_config import load_yaml
 
 from apps.configs import CONFIGS_DIR, Kind, recipe_names, recipe_path
 from gan_mapping.hdvila_mini.recipe import MiniRecipe
@@ -16,7 +17,6 @@ from gan_mapping.training.through_generator.image_config import load_image_confi
 from vl_backbone.common.errors import UsageError
 from vl_backbone.hdvila.mini_weights import MINI_FILE
 from vl_backbone.pretraining.recipe import PretrainingConfig
-from vl_backbone.training.yaml_config import load_yaml
 
 SHIPPED: dict[Kind, list[str]] = {
     "mappers": ["mini", "mini-imagenet", "smoke"],

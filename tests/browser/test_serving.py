@@ -34,7 +34,10 @@ def test_a_page_with_a_password_calls_nobody_and_lets_in_only_those_who_know_it(
     watched.touch()
     server = Server(
         tmp_path,
-        *("--auth-user", "ali", "--auth-password-file", str(tmp_path / "password")),
+        "--auth-user",
+        "ali",
+        "--auth-password-file",
+        str(tmp_path / "password"),
         PYTHONPATH=str(tmp_path),
         WATCH_LOG=str(watched),
     )

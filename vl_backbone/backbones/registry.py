@@ -80,7 +80,8 @@ def load_minilm(store: WeightStore | None = None) -> BertModel:
 
     folder = minilm_folder(store or WeightStore())
     model: BertModel = BertModel.from_pretrained(folder, local_files_only=True)
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model
 
 
 def minilm_folder(store: WeightStore) -> Path:

@@ -45,7 +45,8 @@ class ResidualOutput(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, y: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(y)) + residual)
+        normed: Tensor = self.LayerNorm(self.dropout(self.dense(y)) + residual)
+        return normed
 
 
 class AttentionBlock(nn.Module):
@@ -55,7 +56,8 @@ class AttentionBlock(nn.Module):
         self.output = ResidualOutput(config, config.hidden_size)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        return self.output(self.self(x, bias), x)
+        y: Tensor = self.output(self.self(x, bias), x)
+        return y
 
 
 class Dense(nn.Module):
@@ -66,7 +68,8 @@ class Dense(nn.Module):
         self.dense = nn.Linear(c_in, c_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dense(x)
+        y: Tensor = self.dense(x)
+        return y
 
 
 class Layer(nn.Module):
@@ -79,7 +82,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """x: [B, M, D], bias: [B, 1, 1, M] of `attention_bias`."""
         x = self.attention(x, bias)
-        return self.output(F.gelu(self.intermediate(x)), x)
+        y: Tensor = self.output(F.gelu(self.intermediate(x)), x)
+        return y
 
 
 class Encoder(nn.Module):
@@ -109,7 +113,8 @@ class TextEmbeddings(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         x = self.word_embeddings(input_ids) + self.position_embeddings.weight[: input_ids.shape[1]]
-        return self.dropout(self.LayerNorm(x + self.token_type_embeddings.weight[0]))
+        y: Tensor = self.dropout(self.LayerNorm(x + self.token_type_embeddings.weight[0]))
+        return y
 
 
 class VisualEmbeddings(nn.Module):
@@ -134,7 +139,8 @@ class VisualEmbeddings(nn.Module):
         if self.training and 0 < self.training_cells < x.shape[1]:
             chosen = torch.randperm(x.shape[1], device=x.device)[: self.training_cells]
             x = x[:, chosen.sort().values]
-        return self.dropout(self.LayerNorm(x + self.token_type_embeddings.weight[0]))
+        y: Tensor = self.dropout(self.LayerNorm(x + self.token_type_embeddings.weight[0]))
+        return y
 
 
 class Pooler(Dense):
@@ -170,13 +176,16 @@ class Bert(nn.Module):
     def pool_text(self, states: Tensor, mask: Tensor) -> Tensor:
         """[B, L, D] -> [B, D]: the mean of the real tokens' states, or the first one's, through `pooler1`."""
         if not self.mean_pooling:
-            return self.pooler1(states[:, 0])
+            first: Tensor = self.pooler1(states[:, 0])
+            return first
         weights = mask[..., None].to(states.dtype)
-        return self.pooler1((states * weights).sum(1) / weights.sum(1))
+        y: Tensor = self.pooler1((states * weights).sum(1) / weights.sum(1))
+        return y
 
     def fuse(self, states: Tensor, mask: Tensor, grid: Tensor) -> Tensor:
         """[B, L, D] text states, [B, L] mask, [B, h, w, D] grid -> [B, L + cells, D] joint states, text first."""
         visual = self.visual_embeddings(grid)
         mask = torch.cat((mask, mask.new_ones(visual.shape[:2])), dim=1)
         x = torch.cat((states, visual), dim=1)
-        return self.encoder(x, attention_bias(mask, x.dtype), slice(self.text_layers, None))
+        y: Tensor = self.encoder(x, attention_bias(mask, x.dtype), slice(self.text_layers, None))
+        return y

@@ -16,7 +16,8 @@ class Transform(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.LayerNorm(F.gelu(self.dense(x)))
+        y: Tensor = self.LayerNorm(F.gelu(self.dense(x)))
+        return y
 
 
 class WordPrediction(nn.Module):
@@ -33,7 +34,8 @@ class WordPrediction(nn.Module):
         self.bias = self.decoder.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.transform(x))
+        scores: Tensor = self.decoder(self.transform(x))
+        return scores
 
 
 class PretrainingHeads(nn.Module):

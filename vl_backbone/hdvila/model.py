@@ -155,11 +155,13 @@ class HDVILA(VideoEncoder):
         mask = attention_mask.flatten(0, 1)
         states = self.encode_tokens(input_ids.flatten(0, 1), mask)
         grid = self.encode_grid(hr, lr).repeat_interleave(choices, dim=0)
-        return self._answer(grid, states, mask).squeeze(-1).unflatten(1, (-1, choices))
+        scores: Tensor = self._answer(grid, states, mask).squeeze(-1).unflatten(1, (-1, choices))
+        return scores
 
     def _answer(self, grid: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         pooled = self.transformer.bert.pooler2(self._joint_states(grid, states, mask)[:, :, 0])
-        return self.transformer.classifier(self.transformer.dropout(pooled))
+        scores: Tensor = self.transformer.classifier(self.transformer.dropout(pooled))
+        return scores
 
     def _joint_states(self, grid: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """[B, S, h, w, D], [B, L, D], [B, L] -> [S, B, L + cells, D]."""
@@ -175,7 +177,8 @@ class HDVILA(VideoEncoder):
         joint = self.transformer.bert.fuse(
             states.repeat(clips, 1, 1), mask.repeat(clips, 1), grid.transpose(0, 1).flatten(0, 1)
         )
-        return joint.unflatten(0, (clips, -1))
+        states_by_clip: Tensor = joint.unflatten(0, (clips, -1))
+        return states_by_clip
 
     def _needs(self, fine: bool, why: str, instead: str) -> None:
         if not fine:

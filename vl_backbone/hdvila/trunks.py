@@ -29,7 +29,8 @@ class Lite0Trunk(nn.Module):
         """As ResNet50.forward: the stride-16 map and, with four stages, the stride-32 map."""
         rgb = rgb.to(self.network._conv_stem.weight.dtype).contiguous(memory_format=torch.channels_last)
         if stages < 4:
-            return self.network(rgb, last_block=LITE0_BLOCK_16).maps[2:]
+            maps: tuple[Tensor, ...] = self.network(rgb, last_block=LITE0_BLOCK_16).maps[2:]
+            return maps
         return join_maps(self.network(rgb, last_block=LITE0_BLOCK_32).maps)
 
 

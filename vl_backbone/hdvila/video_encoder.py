@@ -102,7 +102,7 @@ class VideoEncoder(nn.Module):
 
     def grid_from_maps(self, maps: TrunkMaps) -> Tensor:
         """The rest of `encode_grid`: -> [C, h', w', D]."""
-        high = None if maps.high is None else self.grid_encoder(maps.high)
+        high: Tensor | None = None if maps.high is None else self.grid_encoder(maps.high)
         if maps.low is None:
             assert high is not None
             return high.permute(0, 2, 3, 1)
@@ -115,11 +115,13 @@ class VideoEncoder(nn.Module):
         count = low.shape[1]
         frames = low.permute(0, 1, 3, 4, 2)
         if high is None or middle is None:
-            return self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
+            alone: Tensor = self.timesformer(frames, count // 2).permute(0, 3, 1, 2)
+            return alone
         half = (count + 1) // 2
         frames = torch.cat((frames[:, :half], middle.permute(0, 2, 3, 1)[:, None], frames[:, half:]), dim=1)
         temporal = self.timesformer(frames, half).permute(0, 3, 1, 2)
-        return self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
+        grid: Tensor = self.grid_encoder_combine(torch.cat((high, temporal), dim=1))
+        return grid
 
     @staticmethod
     def _in_passes(run: Callable[[Tensor], tuple[Tensor, ...]], rgb: Tensor) -> tuple[Tensor, ...]:

@@ -91,7 +91,7 @@ def gather_features(features: Tensor) -> Tensor:
     """
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         return features
-    gathered: Tensor = _GatherWithGradient.apply(features)
+    gathered: Tensor = _GatherWithGradient.apply(features)  # type: ignore[no-untyped-call]
     return gathered
 
 

@@ -16,6 +16,7 @@ import av
 import numpy as np
 
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 MAX_PIXELS = 64_000_000
 
@@ -157,7 +158,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
                 raise InputError(f"{path}: there is no video in it.")
             yield container, container.streams.video[0]
     except (av.error.FFmpegError, OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         raise InputError(f"{path}: cannot be read as a video ({reason}).") from None
 
 

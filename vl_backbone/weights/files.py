@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vl_backbone.common.errors import WeightsError
+from vl_backbone.common.reason import reason_of
 
 if sys.platform == "win32":
     import msvcrt
@@ -40,7 +41,7 @@ def explain_os_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WeightsError(f"{doing} failed: {error.strerror or error}.") from error
+        raise WeightsError(f"{doing} failed: {reason_of(error)}.") from error
 
 
 @contextmanager

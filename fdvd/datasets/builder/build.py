@@ -26,6 +26,7 @@ from fdvd.datasets.builder.statistics import Row, statistics, statistics_table
 from fdvd.datasets.problems import Problem
 from fdvd.datasets.ravdess import Source, find_recordings
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 from vl_backbone.weights.files import exclusive_lock, remove_partial_files, write_atomically
 
 MANIFEST, PROBLEMS, STATISTICS, TABLE = "manifest.jsonl", "problems.jsonl", "statistics.json", "statistics.md"
@@ -83,7 +84,7 @@ def build_fdvd(
             try:
                 key = settings.clip_key(file_hash(source.path) + tools.name)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
+                reason = reason_of(error)
                 problems.append(_problem(source, root, f"cannot be read ({reason})"))
                 tell(name, problems[-1].message)
                 continue

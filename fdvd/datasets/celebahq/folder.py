@@ -16,12 +16,22 @@ from fdvd.datasets.celebahq.lists import read_list
 from fdvd.datasets.celebahq.tables import read_attributes, read_mapping
 from fdvd.datasets.problems import Problem
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 
 CAPTIONS_PER_FACE = 10
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 IMAGE_FOLDERS = (
-    *("CelebA-HQ-img", "CelebA-HQ", "celeba-hq", "images", "image", "img", "faces", "data1024x1024", "data512x512"),
-    *("images1024x1024", "images512x512"),
+    "CelebA-HQ-img",
+    "CelebA-HQ",
+    "celeba-hq",
+    "images",
+    "image",
+    "img",
+    "faces",
+    "data1024x1024",
+    "data512x512",
+    "images1024x1024",
+    "images512x512",
 )
 TEXT_FOLDERS = ("text", "texts", "captions", "celeba-caption")
 ATTRIBUTE_FILES = ("CelebAMask-HQ-attribute-anno.txt", "list_attr_celeba.txt", "list_attr_celeba.csv")
@@ -135,7 +145,7 @@ def read_captions(path: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         raise InputError("there is no such caption file; the face is left out") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = (getattr(error, "strerror", None) or "not UTF-8 text").lower()
+        reason = reason_of(error, "not UTF-8 text")
         raise InputError(f"cannot be read ({reason}); the face is left out") from None
     lines = tuple(" ".join(line.split()) for line in text.splitlines() if line.strip())
     if len(lines) != CAPTIONS_PER_FACE:

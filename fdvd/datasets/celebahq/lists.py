@@ -12,14 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 MAX_BYTES = 64 * 2**20
 MAX_ITEMS = 5_000_000
 
 _VALUES = frozenset(
     (
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING"),
-        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "STRING",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
     )
 )
 _STORE = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
@@ -40,7 +53,7 @@ def read_list(path: Path) -> list[str]:
             raise InputError(f"{path}: is larger than {MAX_BYTES >> 20} MiB; a list of names is far smaller")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be read ({reason_of(error)})") from None
     suffix = path.suffix.lower()
     if suffix in (".pickle", ".pkl"):
         values = read_plain_pickle(data, str(path))

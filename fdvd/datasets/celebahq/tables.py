@@ -8,6 +8,7 @@ from pathlib import Path
 from fdvd.datasets.problems import Problem
 from fdvd.language.captions.facts import CELEBA_ATTRIBUTES
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 _VALUES = {"1": True, "+1": True, "-1": False, "0": False}
 Rows = dict[str, dict[str, bool]]
@@ -65,7 +66,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = (getattr(error, "strerror", None) or "is not text").lower()
+        reason = reason_of(error, "is not text")
         raise InputError(f"{path}: cannot be read ({reason}); get another copy") from None
     for number, line in enumerate(text.splitlines(), start=1):
         cells = line.replace(",", " ").split()

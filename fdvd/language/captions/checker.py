@@ -12,9 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.yaml_config import read_yaml
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class _Table:
 
 @functools.cache
 def _table() -> _Table:
-    rows = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
+    rows = read_yaml(Path(__file__).with_name("claims.yaml"))
     gender = tuple((_words(words), fact) for fact, words in rows["gender"].items())
     entries = [(phrase, frozenset(facts.split())) for facts, phrases in rows["claims"].items() for phrase in phrases]
     # Python tries alternatives in order: longest first, so that "stops smiling" is read before "smiling".

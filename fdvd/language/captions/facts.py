@@ -18,8 +18,17 @@ AGES = ("child", "teen", "young", "middle_aged", "old")
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 VOICE = ("speaks", "sings")
 MOTIONS = (
-    *("turns_left", "turns_right", "turns_to_camera", "looks_up", "looks_down"),
-    *("starts_smile", "stops_smile", "opens_mouth", "closes_mouth", "keeps_still", "slight_turn"),
+    "turns_left",
+    "turns_right",
+    "turns_to_camera",
+    "looks_up",
+    "looks_down",
+    "starts_smile",
+    "stops_smile",
+    "opens_mouth",
+    "closes_mouth",
+    "keeps_still",
+    "slight_turn",
 )
 # Of these only the first holds, in the order of the vocabulary, besides what the table's groups keep apart.
 _EXCLUSIVE: tuple[Collection[str], ...] = (

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-import yaml
-
 from fdvd.language.captions.facts import FACTS
 from fdvd.language.instructions.english import article, gerund
 from fdvd.language.instructions.persons import HE, SHE, THEY, Person
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.yaml_config import read_yaml
 
 START = "S"
 # A gender or an age may be named by noun, adjective and pronoun of one sentence; anything else is said once.
@@ -63,7 +62,7 @@ class Caption:
 def rules() -> Rules:
     """The productions of ``grammar.yaml``, checked."""
     path = Path(__file__).with_name("grammar.yaml")
-    table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    table = read_yaml(path)
     grammar = {name: [_production(text, name) for text in texts] for name, texts in table.items()}
     for name, productions in grammar.items():
         missing = {symbol for p in productions for symbol in p.parts[1::2]} - set(grammar)

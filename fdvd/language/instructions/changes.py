@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import yaml
-
-from fdvd.attributes.table import attribute_table
+from fdvd.attributes.table import Bucket, attribute_table
 from fdvd.language.instructions.english import article
-from fdvd.language.instructions.lexicon import YEARS, Bucket, Intents, compatible
+from fdvd.language.instructions.lexicon import YEARS, Intents, compatible
 from fdvd.language.instructions.persons import PERSONS, Person
+from vl_backbone.common.yaml_config import read_yaml
 
 LINKS = (" and ", " and ", ", and ", ", ", "; ", ", while ", " and also ", ", but ", ". ")
 _ARTICLE = re.compile(r"\ba (\w+)")
@@ -35,7 +34,7 @@ class Changes:
 def load_changes() -> Changes:
     """Raises ValueError for a clause with an unknown slot or attribute."""
     path = Path(__file__).with_name("changes.yaml")
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = read_yaml(path)
     table: dict[Bucket, list[tuple[str, Intents]]] = {}
     for entry in data["clauses"]:
         intents = {name: float(value) for name, value in entry["is"].items()}

@@ -22,11 +22,11 @@ import fdvd.language.instructions.changes as changes
 import fdvd.language.instructions.clauses as clauses
 import fdvd.language.instructions.compose as compose
 import fdvd.language.instructions.no_edit as no_edit
-from fdvd.attributes.table import attribute_table
+from fdvd.attributes.table import Bucket, attribute_table
 from fdvd.language.instructions.clauses import STYLE_KINDS
 from fdvd.language.instructions.english import enumerate_words
 from fdvd.language.instructions.instruction import Instruction
-from fdvd.language.instructions.lexicon import Bucket, Form, Intents, compatible, hair_combinations, load
+from fdvd.language.instructions.lexicon import Form, Intents, compatible, hair_combinations, load
 from fdvd.language.instructions.persons import PERSONS, Person
 from fdvd.language.instructions.phrases import load_phrases
 from fdvd.language.instructions.preserve import keep_clause
@@ -192,12 +192,18 @@ def _instead(rng: Random) -> tuple[str, Intents] | None:
     if not new or not old:
         return None
     first, second = rng.choice(new), rng.choice(old)
-    text = rng.choice((
-        f"{first.text} instead of {second.text}", f"give $obj {first.text} instead of {second.text}",
-        f"replace the {second.text} with {first.text}", f"swap the {second.text} for {first.text}",
-        f"{first.text} rather than {second.text}", f"change $poss {second.text} to {first.text}",
-        f"not {second.text}, {first.text}", f"turn the {second.text} into {first.text}",
-    ))  # fmt: skip
+    text = rng.choice(
+        (
+            f"{first.text} instead of {second.text}",
+            f"give $obj {first.text} instead of {second.text}",
+            f"replace the {second.text} with {first.text}",
+            f"swap the {second.text} for {first.text}",
+            f"{first.text} rather than {second.text}",
+            f"change $poss {second.text} to {first.text}",
+            f"not {second.text}, {first.text}",
+            f"turn the {second.text} into {first.text}",
+        )
+    )
     return text, first.intents | second.intents
 
 

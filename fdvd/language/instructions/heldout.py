@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from fdvd.attributes.table import attribute_table
+from vl_backbone.common.yaml_config import read_yaml
 
 GROUPS = ("neg", "multi", "degree", "single", "neutral")
 
@@ -32,7 +31,7 @@ class HeldOut:
 def load_heldout() -> list[HeldOut]:
     """All held-out sentences in file order."""
     path = Path(__file__).with_name("heldout.yaml")
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded = read_yaml(path)
     if tuple(loaded) != GROUPS:
         raise ValueError(f"{path.name}: the groups must be {', '.join(GROUPS)}")
     sentences = []

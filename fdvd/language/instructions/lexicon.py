@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fdvd.attributes.table import AttributeTable, Bucket, attribute_table
 from fdvd.language.instructions.english import gerund
+from vl_backbone.common.yaml_config import read_yaml
 
 Intents = dict[str, float]
 
@@ -63,7 +62,7 @@ def load() -> dict[Bucket, list[Form]]:
     """All surface forms of the lexicon, by primary attribute and sign."""
     path = Path(__file__).with_name("lexicon.yaml")
     buckets: dict[Bucket, list[Form]] = defaultdict(list)
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+    for entry in read_yaml(path):
         _check(entry)
         for form in _expand(entry):
             name, value = next(iter(form.intents.items()))

@@ -7,9 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from fdvd.language.instructions.english import article
+from vl_backbone.common.yaml_config import read_yaml
 
 _GROUPS = ("frames", "traps", "photo", "person", "talk", "keeps", "gibberish")
 _GROUP_CUM = (0.36, 0.52, 0.60, 0.74, 0.87, 0.985, 1.0)
@@ -19,7 +18,7 @@ _GROUP_CUM = (0.36, 0.52, 0.60, 0.74, 0.87, 0.985, 1.0)
 def data() -> dict[str, Any]:
     """The lists of ``neutral.yaml``."""
     path = Path(__file__).with_name("neutral.yaml")
-    loaded: dict[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded: dict[str, list[str]] = read_yaml(path)
     for name, items in loaded.items():
         wrong = [item for item in items if not isinstance(item, str)]
         if wrong:

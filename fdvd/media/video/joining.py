@@ -19,6 +19,7 @@ from fdvd.media.video.info import VideoInfo
 from fdvd.media.video.reader import open_video
 from fdvd.media.video.writer import CONTAINERS
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 
 class Piece(NamedTuple):
@@ -70,7 +71,7 @@ def join_pieces(
                     if sound is not None:
                         sound.close()
         except FFmpegError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error)
             raise InputError(f"{path}: cannot be written ({reason}); choose another folder or format") from None
         return sound.outcome if sound is not None else "none"
 
@@ -132,11 +133,11 @@ def _appearing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}.")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be written ({reason_of(error)})") from None
     with folder:
         temporary = Path(folder.name) / "joined"
         yield temporary
         try:
             temporary.replace(path)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+            raise InputError(f"{path}: cannot be written ({reason_of(error)})") from None

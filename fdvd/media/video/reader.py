@@ -23,6 +23,7 @@ from PIL import Image
 
 from fdvd.media.video.info import Colours, Orientation, VideoInfo
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.reason import reason_of
 
 Picture = NDArray[np.uint8]
 
@@ -61,7 +62,7 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     except FFmpegError as error:
         if _is_picture(path):
             raise InputError(f"{path}: is a picture, not a video; `vilaface edit` takes pictures") from None
-        raise InputError(f"{path}: is not a video that can be read ({_reason(error)}); use another copy") from None
+        raise InputError(f"{path}: is not a video that can be read ({reason_of(error)}); use another copy") from None
     with container:
         yield container
 
@@ -158,7 +159,7 @@ def _refuse_before_opening(path: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the name") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({_reason(error)}); check its name and permissions") from None
+        raise InputError(f"{path}: cannot be read ({reason_of(error)}); check its name and permissions") from None
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise InputError(f"{path}: is {kind}; give a video file")
@@ -173,10 +174,6 @@ def _is_picture(path: Path) -> bool:
             return picture.format in _PICTURES
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
-
-
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
@@ -221,11 +218,11 @@ def _decoded(container: InputContainer, stream: VideoStream, path: Path, strict:
             yield frame
 
 
-def _damaged(path: Path, packet: av.Packet | None, error: BaseException | None) -> InputError:
+def _damaged(path: Path, packet: av.Packet[VideoStream] | None, error: BaseException | None) -> InputError:
     where = ""
     if packet is not None and packet.pts is not None and packet.time_base is not None:
         where = f" at {float(packet.pts * packet.time_base):.2f} s"
-    why = f" ({_reason(error)})" if error else ""
+    why = f" ({reason_of(error)})" if error else ""
     return InputError(f"{path}: the video is damaged{where}{why}; use another copy")
 
 

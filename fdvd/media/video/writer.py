@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fdvd.media.video.audio import AudioCopier
 from fdvd.media.video.info import VideoInfo
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.reason import reason_of
 
 # suffix: (FFmpeg's format, video encoder, audio encoder for what the format does not take as it is)
 CONTAINERS = {
@@ -196,5 +197,5 @@ class VideoWriter:
         return stream
 
     def _unwritable(self, error: BaseException) -> InputError:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = reason_of(error)
         return InputError(f"{self.path}: cannot be written ({reason}); choose another folder or format")

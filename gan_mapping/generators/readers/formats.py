@@ -21,6 +21,7 @@ from gan_mapping.generators.readers.network_pickle import STYLEGAN3, read_networ
 from gan_mapping.generators.readers.records import TORCH_MAGIC
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config, config_from_official, config_from_shapes
 from vl_backbone.common.errors import WeightsError
+from vl_backbone.common.reason import reason_of
 
 MAX_BYTES = 4 << 30
 MAX_HEADER = 100 << 20
@@ -50,7 +51,7 @@ def read_generator(path: Path) -> GeneratorFile:
     except WeightsError as error:
         raise WeightsError(f"{path.name}: {error}") from None
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error}).") from None
+        raise WeightsError(f"{path} cannot be read ({reason_of(error)}).") from None
 
 
 def sniff(path: Path) -> str:
@@ -62,7 +63,7 @@ def sniff(path: Path) -> str:
         with path.open("rb") as stream:
             start = stream.read(len(LEGACY))
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error}).") from None
+        raise WeightsError(f"{path} cannot be read ({reason_of(error)}).") from None
     if size > MAX_BYTES:
         raise WeightsError(f"{path.name} is larger than any generator ({size / 1e9:.0f} GB); refused.")
     # First, since the length of a header may begin with the byte of a pickle.

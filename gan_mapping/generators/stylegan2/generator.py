@@ -63,7 +63,7 @@ class StyleGAN2Generator:
             raise InputError(f"{self.name} has no class labels; call mapping without c.")
         labels = c.to(self.device, torch.float32) if c is not None and self.c_dim else None
         w = self.network.mapping(z.to(self.device, torch.float32), labels)
-        ws = w[:, None].repeat(1, self.num_ws, 1)
+        ws: Tensor = w[:, None].repeat(1, self.num_ws, 1)
         if truncation_psi != 1:
             rows = slice(None, truncation_cutoff)
             ws[:, rows] = self.w_mean + truncation_psi * (ws[:, rows] - self.w_mean)

@@ -129,7 +129,7 @@ class ToRGB(nn.Module):
         """x [B, I, H, W], w [B, w_dim] -> float32 [B, 3, H, W]."""
         style = self.affine(w) / math.sqrt(self.weight.shape[1])
         kernel = (self.weight[None, :, :, 0, 0] * style[:, None]).to(x.dtype)
-        y = torch.matmul(kernel, x.flatten(2)).unflatten(2, x.shape[2:]).float() + self.bias[:, None, None]
+        y: Tensor = torch.matmul(kernel, x.flatten(2)).unflatten(2, x.shape[2:]).float() + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 

@@ -58,7 +58,8 @@ def styled_convolution(
     """
     arguments = (x, style, demodulation * GAIN, weight, bias, noise, resample_filter, clamp)
     if torch.is_grad_enabled():
-        return _StyledConvolution.apply(*arguments)
+        y: Tensor = _StyledConvolution.apply(*arguments)  # type: ignore[no-untyped-call]
+        return y
     return _forward(*arguments)
 
 

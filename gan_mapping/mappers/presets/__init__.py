@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.yaml_config import load_yaml
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,6 @@ class Preset:
     optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wanted = {"refine_steps": int, "parts": tuple, "optional": tuple}.get(field.name, str)
-            if not isinstance(value, wanted) or isinstance(value, bool):
-                raise UsageError(f"Preset field {field.name!r} must be {wanted.__name__}, got {value!r}.")
         if self.refine_steps < 0:
             raise UsageError(f"refine_steps must be 0 or more, got {self.refine_steps}.")
 
@@ -51,14 +45,4 @@ def load_preset(name: str) -> Preset:
     """The preset of that name; UsageError names the known ones otherwise."""
     if name not in preset_names():
         raise UsageError(f"Unknown preset {name!r}; this version has {', '.join(preset_names())}.")
-    values = yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
-    known = {field.name for field in fields(Preset)}
-    if isinstance(values, dict):
-        values.setdefault("optional", [])
-    if not isinstance(values, dict) or set(values) != known:
-        raise UsageError(f"Preset {name!r} must have exactly the fields {', '.join(sorted(known))}.")
-    for field in ("parts", "optional"):
-        if not isinstance(values[field], list) or not all(isinstance(part, str) for part in values[field]):
-            raise UsageError(f"Preset {name!r}: {field} must be a list of names.")
-        values[field] = tuple(values[field])
-    return Preset(**values)
+    return load_yaml(Preset, Path(__file__).with_name(f"{name}.yaml"))

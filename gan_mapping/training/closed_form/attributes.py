@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fdvd.attributes.table import AttributeTable, attribute_table
+from gan_mapping.training.ridge import damped, ridge
 
+# Ridge penalty of linear readings of a latent.
+PROBE_PENALTY = 0.01
 FOLDS = 5
 
 
@@ -144,9 +147,7 @@ def fit_probes(latents: Tensor, scores: Tensor, values: Tensor, known: Tensor) -
     """
     mean = latents.mean(0)
     x = latents - mean
-    covariance = x.T @ x / len(x)
-    ridge = covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance))
-    weight = torch.linalg.solve(ridge, x.T @ (scores - scores.mean(0)) / len(x))
+    weight = ridge(x.T @ x / len(x), x.T @ (scores - scores.mean(0)) / len(x), PROBE_PENALTY)
     low, high = mean_answers(x @ weight, values, known)
     weight = weight / (high - low)
     return weight.T.contiguous(), -(mean @ weight) - low / (high - low)
@@ -176,9 +177,7 @@ def patch_colours(picture: np.ndarray) -> np.ndarray:
 def fit_colour_probes(latents: Tensor, colours: Tensor) -> Tensor:
     """Linear readings of the patch colours, in standard deviations: [N, w_dim], [N, P] -> [P, w_dim]."""
     x, y = latents - latents.mean(0), (colours - colours.mean(0)) / colours.std(0)
-    covariance = x.T @ x / len(x)
-    ridge = covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance))
-    return torch.linalg.solve(ridge, x.T @ y / len(x)).T.contiguous()
+    return ridge(x.T @ x / len(x), x.T @ y / len(x), PROBE_PENALTY).T.contiguous()
 
 
 def fit_directions(
@@ -200,8 +199,7 @@ def fit_directions(
     hair" finds it easiest to redden the whole picture.
     """
     x = latents - latents.mean(0)
-    covariance = x.T @ x / len(x)
-    precision = torch.linalg.inv(covariance + prior * covariance.diagonal().mean() * torch.eye(len(covariance)))
+    precision = torch.linalg.inv(damped(x.T @ x / len(x), prior))
     cheeks = 3 * list(COLOUR_PATCHES).index("cheeks")
     directions = torch.zeros_like(probes)
     for a, name in enumerate(attributes):

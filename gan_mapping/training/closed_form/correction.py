@@ -16,6 +16,7 @@ from gan_mapping.mappers.layers import CorrectionMapper, VisionMapper
 from gan_mapping.perception.networks import IdentityNetwork
 from gan_mapping.training.closed_form.stages import fingerprint, kept, stage_file
 from gan_mapping.training.rendered_set import SHARD, load_shards
+from gan_mapping.training.ridge import ridge
 
 # Relative to the mean squared code. Best of .03 to 1 on four photos; for drawn faces they are alike.
 PENALTY = 0.3
@@ -72,9 +73,7 @@ def fit_correction(codes: Tensor, persons: Tensor, latents: Tensor, penalty: flo
     parts = [part - part.mean(0) for part in (codes, persons)]
     lengths = [part.square().sum(1).mean().sqrt() for part in parts]
     x = torch.cat([part / length for part, length in zip(parts, lengths, strict=True)], dim=1)
-    ridge = x.T @ x
-    ridge.diagonal().add_(penalty * ridge.diagonal().mean())
-    solved = torch.linalg.solve(ridge, x.T @ (latents - latents.mean(0)))
+    solved = ridge(x.T @ x, x.T @ (latents - latents.mean(0)), penalty)
     mapper = CorrectionMapper(codes.shape[1], persons.shape[1], latents.shape[1]).requires_grad_(False)
     mapper.picture.weight.copy_((solved[: codes.shape[1]] / lengths[0]).T)
     mapper.person.weight.copy_((solved[codes.shape[1] :] / lengths[1]).T)

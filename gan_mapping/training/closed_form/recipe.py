@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from fdvd.attributes.table import ATTRIBUTES, HELD_OUT_SEEDS, attribute_table, load_labels
 from fdvd.language.instructions import load_heldout, sample, short_forms
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.mappers.files import Mappers
 from gan_mapping.mappers.layers import AttributeReader, OffsetMapper, TextMapper
 from gan_mapping.perception.networks import IdentityNetwork
@@ -42,6 +42,7 @@ from gan_mapping.training.through_generator.tuning import PictureReader, TuningC
 from vl_backbone.backbones.protocol import Backbone
 from vl_backbone.common.checks import require_counts
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.yaml_config import load_yaml
 
 Report = Callable[[str], None]
 # The grammar hardly ever says a bare noun; people mostly do.
@@ -93,16 +94,7 @@ class RecipeConfig:
 
 def load_config(path: Path) -> RecipeConfig:
     """A YAML file -> RecipeConfig; UsageError names what is wrong with it."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error}.") from None
-    known = {field.name for field in fields(RecipeConfig)}
-    if not isinstance(values, dict) or not set(values) <= known:
-        raise UsageError(f"{path} must hold only the fields {', '.join(sorted(known))}.")
-    if isinstance(values.get("tuned"), list):
-        values["tuned"] = tuple(str(name) for name in values["tuned"])
-    return RecipeConfig(**values)
+    return load_yaml(RecipeConfig, path)
 
 
 def choose_labelled(labels: Mapping[int, Mapping[str, float | None]], count: int, each: int = 3) -> list[int]:
@@ -284,7 +276,7 @@ def _fit_offset(
     def score(ws: Tensor) -> Tensor:
         rows = []
         for row in ws:
-            picture = (generator.draft(row[None]).clamp(-1, 1) + 1) * 127.5
+            picture = to_levels(generator.draft(row[None]).clamp(-1, 1))
             small = scaled(picture, backbone.image_size).clamp(0, 255)
             rows.append(reader(backbone.encode_video(small[:, None]).still().cpu()))
         return torch.cat(rows)

@@ -14,6 +14,7 @@ from gan_mapping.generators.protocol import Generator
 from gan_mapping.mappers.layers import VisionMapper
 from gan_mapping.training.closed_form.stages import fingerprint, kept, stage_file
 from gan_mapping.training.rendered_set import load_shards
+from gan_mapping.training.ridge import kernel_ridge, main_directions
 from vl_backbone.backbones.protocol import Backbone
 
 # Features that are held in float32 at a time, and faces whose inner products are taken at a time.
@@ -93,21 +94,16 @@ def fit_vision(
     scale = _Standardiser(features, latents)
     y_mean = latents.mean(0)
     gram, check_gram = scale.gram(features), scale.gram(validation[0], features)
-    size = float(gram.diagonal().mean())
     best: tuple[float, float, Tensor] | None = None
-    own = gram.diagonal().clone()
     for penalty in penalties:
-        gram.diagonal().copy_(own + penalty * size)
-        dual = torch.cholesky_solve(latents - y_mean, torch.linalg.cholesky(gram))
+        dual = kernel_ridge(gram, latents - y_mean, penalty)
         cosine = offset_cosine(check_gram @ dual + y_mean, validation[1], w_mean)
         if best is None or cosine > best[0]:
             best = (cosine, penalty, dual)
-    gram.diagonal().copy_(own)
     assert best is not None
     cosine, penalty, dual = best
     # Reduced rank: keep the output directions in which the predictions vary most.
-    _, vectors = torch.linalg.eigh((gram @ dual).T @ (gram @ dual))
-    basis = vectors[:, -rank:]
+    basis = main_directions(gram @ dual, rank)
     down = scale.weights(features, dual @ basis)
     mapper = VisionMapper(features.shape[1], basis.shape[1], latents.shape[1])
     with torch.no_grad():

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 
 
 def draw(generator: Generator, ws: Tensor, thrifty: bool = False) -> Tensor:
@@ -21,7 +22,7 @@ def draw(generator: Generator, ws: Tensor, thrifty: bool = False) -> Tensor:
         image = torch.cat(rows)
     else:
         image = generator.synthesis(ws)
-    return (image + 1) * 127.5
+    return to_levels(image)
 
 
 def scaled(pictures: Tensor, side: int) -> Tensor:

@@ -9,9 +9,9 @@ from typing import ClassVar
 from gan_mapping.generators.factory import is_path
 from gan_mapping.training.through_generator.trainable import Part
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.yaml_config import load_yaml
 from vl_backbone.training.loop import RunConfig
 from vl_backbone.training.optim import OptimizerConfig, ScheduleConfig
-from vl_backbone.training.yaml_config import load_yaml
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.losses.attributes import attribute_keeping, attribute_reaching
 from gan_mapping.losses.language_image import directional_distance, matching_loss
 from gan_mapping.losses.latent import latent_distance, offset_norm
@@ -204,7 +205,7 @@ class MapperObjective(nn.Module):
         if torch.is_grad_enabled():
             face = draw(self.frozen.generator, ws, self.config.checkpoint)
         else:
-            face = (self.frozen.generator.render(ws) + 1) * 127.5
+            face = to_levels(self.frozen.generator.render(ws))
         return scaled(face, LARGEST) if face.shape[-1] > LARGEST else face
 
     def _misread(self, tokens: Tensor, mask: Tensor, intents: Tensor) -> Tensor:
@@ -226,7 +227,7 @@ def picture_sheet(columns: Sequence[Sequence[Tensor]]) -> Tensor:
 
 def _rendered(generator: Generator, ws: Tensor) -> Tensor:
     pictures = [generator.render(row) for row in ws.split(1)]
-    return (torch.cat(pictures).clamp(-1, 1) + 1) * 127.5
+    return to_levels(torch.cat(pictures).clamp(-1, 1))
 
 
 def _mean(values: Tensor, rows: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.images import to_levels
 from gan_mapping.mappers.layers import AttributeReader, OffsetMapper
 from gan_mapping.training.closed_form.attributes import COLOUR_PATCHES, may_follow, recolors_skin
 from gan_mapping.training.closed_form.calibration import layer_groups
@@ -58,7 +59,7 @@ class PictureReader:
 
     def __call__(self, ws: Tensor) -> tuple[Tensor, Tensor]:
         """ws [B, num_ws, w_dim] -> scores [B, A], mean colours [B, patches, 3] in units of 32 grey levels."""
-        picture = (self.generator.synthesis(ws).clamp(-1, 1) + 1) * 127.5
+        picture = to_levels(self.generator.synthesis(ws).clamp(-1, 1))
         small = scaled(picture, self.backbone.image_size).clamp(0, 255)
         scores = self.reader(self.backbone.encode_video(small[:, None]).still())
         k = picture.shape[-1] / 512
@@ -125,7 +126,8 @@ def tune_direction(
         optimiser.step()
         if report is not None:
             report(step, float(loss.detach()))
-    return (start + (change @ axes)[where]).detach()
+    moved: Tensor = (start + (change @ axes)[where]).detach()
+    return moved
 
 
 def _plausible_axes(latents: Tensor, count: int = 128) -> Tensor:
@@ -136,7 +138,8 @@ def _plausible_axes(latents: Tensor, count: int = 128) -> Tensor:
     x = latents - latents.mean(0)
     values, vectors = torch.linalg.eigh(x.T @ x)
     values, vectors = values[-count:], vectors[:, -count:]
-    return (vectors * (values / values[-1]).clamp(min=0).sqrt() / 4).T
+    axes: Tensor = (vectors * (values / values[-1]).clamp(min=0).sqrt() / 4).T
+    return axes
 
 
 def _undone(offset: OffsetMapper, latents: Tensor, a: int) -> Tensor:

@@ -78,17 +78,21 @@ def test_an_unchanged_photo_comes_back_in_its_own_mode_and_values(mode: str, tmp
 @pytest.mark.parametrize(
     ("mode", "after"),
     [
-        *(("L", "L"), ("LA", "LA"), ("RGB", "RGB"), ("RGBA", "RGBA"), ("I;16", "I;16")),
-        *(
-            ("1", "RGB"),
-            ("P", "RGB"),
-            ("P+", "RGBA"),
-            ("P*", "RGBA"),
-            ("L+", "LA"),
-            ("RGB+", "RGBA"),
-            ("CMYK", "RGB"),
-        ),
-        *(("YCbCr", "RGB"), ("I", "RGB"), ("F", "RGB")),
+        ("L", "L"),
+        ("LA", "LA"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("I;16", "I;16"),
+        ("1", "RGB"),
+        ("P", "RGB"),
+        ("P+", "RGBA"),
+        ("P*", "RGBA"),
+        ("L+", "LA"),
+        ("RGB+", "RGBA"),
+        ("CMYK", "RGB"),
+        ("YCbCr", "RGB"),
+        ("I", "RGB"),
+        ("F", "RGB"),
     ],
 )
 def test_an_edit_changes_only_the_edited_pixels(mode: str, after: str, tmp_path: Path) -> None:

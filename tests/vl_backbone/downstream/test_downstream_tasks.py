@@ -13,6 +13,7 @@ import torch
 from tests.vl_backbone.moving_shapes import MovingShapes
 from tests.vl_backbone.tiny_recipes import TINY_CLIPS, TINY_FIELDS, read_log, write_recipe
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.yaml_config import load_yaml
 from vl_backbone.downstream.answering import QuestionCollator, QuestionDataset, evaluate_answers
 from vl_backbone.downstream.questions import Choice
 from vl_backbone.downstream.recipes import (
@@ -30,7 +31,6 @@ from vl_backbone.hdvila.model import build_hdvila
 from vl_backbone.pretraining.calibration import calibrate_batch_norms
 from vl_backbone.pretraining.tokens import WordPieces
 from vl_backbone.training.data import stack_clips
-from vl_backbone.training.yaml_config import load_yaml
 from vl_backbone.video.clips import ClipConfig, load_clips
 from vl_backbone.video.sampling import SamplingConfig
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tests.vl_backbone.moving_shapes import MovingShapes
 from tests.vl_backbone.tiny_recipes import TINY_CLIPS, annotations, stage_one, write_recipe
 from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.yaml_config import load_yaml
 from vl_backbone.pretraining.masking import IGNORE, MaskingConfig
 from vl_backbone.pretraining.recipe import DataConfig, PretrainingConfig, open_videos
 from vl_backbone.pretraining.tokens import WordPieces
@@ -29,7 +30,6 @@ from vl_backbone.training.data import (
     SeededDataset,
     stack_clips,
 )
-from vl_backbone.training.yaml_config import load_yaml
 from vl_backbone.video.clips import ClipConfig
 from vl_backbone.video.sampling import SamplingConfig
 

@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 
 from tests.vl_backbone.moving_shapes import MovingShapes
 from tests.vl_backbone.tiny_recipes import TINY_FIELDS, read_log, stage_one, stage_two, write_recipe
+from vl_backbone.common.yaml_config import load_yaml
 from vl_backbone.hdvila.model import build_hdvila
 from vl_backbone.pretraining.objectives import MaskedWordsObjective
 from vl_backbone.pretraining.recipe import PretrainingConfig, pretrain
-from vl_backbone.training.yaml_config import load_yaml
 
 
 def run(path: Path, recipe: dict[str, Any], out: Path) -> None:

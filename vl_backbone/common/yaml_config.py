@@ -1,4 +1,7 @@
-"""YAML -> nested frozen dataclasses, with types checked and paths taken from the file's own folder."""
+"""YAML -> nested frozen dataclasses, with types checked and paths taken from the file's own folder.
+
+The only door to YAML files: `load_yaml` for configurations, `read_yaml` for small tables whose readers check them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
-from vl_backbone.common.errors import UsageError
+from vl_backbone.common.errors import UsageError, VilaFaceError
+from vl_backbone.common.reason import reason_of
 
 T = TypeVar("T")
 
@@ -18,17 +22,25 @@ T = TypeVar("T")
 def load_yaml(kind: type[T], path: Path) -> T:
     """Reads a configuration of that dataclass; UsageError names the file and the field that is wrong.
 
-    Relative paths in it are relative to the file. Whole numbers do for float fields, lists for tuples.
+    Wrong is an unknown field, a missing one, a value of another type, and what the dataclass itself refuses. Relative
+    paths in it are relative to the file. Whole numbers do for float fields, lists for tuples.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error}.") from None
+    values = read_yaml(path)
     try:
         built: T = _value(kind, values, "", path.resolve().parent)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     return built
+
+
+def read_yaml(path: Path, refuse: type[VilaFaceError] = UsageError) -> Any:
+    """What a YAML file holds, unchecked. `refuse` is raised, with the file's name, where it is missing or no YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(f"{path} cannot be read: {reason_of(error, 'it is not UTF-8 text')}.") from None
+    except yaml.YAMLError as error:
+        raise refuse(f"{path} cannot be read, it is not YAML: {error}.") from None
 
 
 def _build(kind: type[Any], values: Any, where: str, folder: Path) -> Any:
