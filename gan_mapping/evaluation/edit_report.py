@@ -34,8 +34,8 @@ def report_json(runs: Sequence[MethodRun], sentences: SentenceFile, instruments:
         methods.append(
             {
                 "name": run.method.name,
-                "backbone": run.method.editor.mappers.backbone,
-                "weights": run.method.editor.weights,
+                "backbone": run.method.model.mappers.backbone,
+                "weights": run.method.model.weights,
                 "faces": {"generated": _faces(run, False), "photos": _faces(run, True)},
                 "generated": [asdict(row) for row in by_sentence(generated, drawn)] if generated else [],
                 "photos": [asdict(row) for row in by_sentence(photos, drawn)] if photos else [],
@@ -129,7 +129,7 @@ def _methods_table(runs: Sequence[MethodRun], sentences: Sequence[EditSentence])
         if generated:
             row = by_sentence(generated, sentences)[-1]
             lines.append(
-                f"| {run.method.name} | {run.method.editor.mappers.backbone} | {len(_faces(run, False))} "
+                f"| {run.method.name} | {run.method.model.mappers.backbone} | {len(_faces(run, False))} "
                 f"| {row.pairs} |{_cells(row)}"
             )
     return "\n".join(lines)
