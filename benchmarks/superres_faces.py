@@ -27,7 +27,7 @@ from gan_mapping.perception.face_network import FaceNetwork
 from gan_mapping.perception.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.superres.faces import picture_of, resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
-from gan_mapping.superres.resolver import AIM
+from gan_mapping.superres.resolver import CLOSED_LOOP
 from vl_backbone.common.errors import WeightsError
 from vl_backbone.weights import WeightStore
 
@@ -70,7 +70,7 @@ class Faces:
         self.side = side
         self.resolver, _ = resolver_of(self.model)
         self.perceptual = {"perceptual": self.model.refiner.perceptual, **_lpips(self.model.device)}
-        settings = [asdict(self.resolver.config), asdict(AIM)]
+        settings = [asdict(self.resolver.config), asdict(CLOSED_LOOP)]
         parts = [*settings, self.model.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = work / f"{side}px-{key}"

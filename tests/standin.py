@@ -2,8 +2,8 @@
 
 Its world is linear. A picture is grey plus a sum of smooth patterns, one per number of w; the first one is brightness.
 The backbone sees a picture as 8x8 colors, from which the vision mapper reads w back as well as least squares can. It
-reads sentences word by word, and a word that is the name of an attribute is a wish for it: "smile" makes a face
-brighter, every other attribute moves it along a direction of its own.
+reads sentences word by word, and a word that is the name of an attribute, or of a kind of hair, is a wish for it:
+"smile" makes a face brighter, every other attribute moves it along a direction of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ CPU = torch.device("cpu")
 DEGREE = 0.5  # of every wish
 CELLS = 8
 _OTHER_WORDS = 64
+_NAMES = [name.removesuffix("_hair") for name in ATTRIBUTES]
 _STATE = 1 + len(ATTRIBUTES) + _OTHER_WORDS  # the closing token, a word per attribute, all others
 
 
@@ -153,7 +154,7 @@ def standin_mappers(generator: StandinGenerator, backbone: StandinBackbone) -> M
         layer.weight.zero_()
     text.presence.bias.fill_(-10.0)
     text.degree.bias.fill_(DEGREE)
-    for place, name in enumerate(ATTRIBUTES):
+    for place, name in enumerate(_NAMES):
         text.presence.weight[place, _word(name)] = 20.0
     offset = OffsetMapper(len(ATTRIBUTES), generator.num_ws, generator.w_dim)
     source = torch.Generator().manual_seed(2)
@@ -197,9 +198,9 @@ def standin_editor(**settings: Any) -> FaceEditor:
 
 
 def _word(word: str) -> int:
-    """The id of a word: 1 + the attribute's number for an attribute's name, 0 is the closing token."""
-    if word in ATTRIBUTES:
-        return 1 + ATTRIBUTES.index(word)
+    """The id of a word: 1 + the attribute's number for "smile" or "blond" (of blond_hair); 0 is the closing token."""
+    if word in _NAMES:
+        return 1 + _NAMES.index(word)
     return 1 + len(ATTRIBUTES) + sum(word.encode("utf-8", "replace")) % _OTHER_WORDS
 
 

@@ -46,19 +46,19 @@ class FaceSource:
 class StartedFace:
     """A face seen as a picture and written as a latent.
 
-    crop, reconstruction: uint8 [R, R, 3]; ws: [1, num_ws, w_dim]; observation: what the reconstruction shows, or None
-    where the mappers have no attribute reader; truth: the latent [w_dim] it was drawn from, or None; photo, frame: the
-    whole photo uint8 [H, W, 3] and where the face lies in it, or None.
+    crop, reconstruction: uint8 [R, R, 3]; ws: [1, num_ws, w_dim]; truth: the latent [w_dim] it was drawn from, or
+    None; photo, frame: the whole photo uint8 [H, W, 3] and where the face lies in it, or None; observation: what the
+    reconstruction shows, None where the mappers have no attribute reader.
     """
 
     source: FaceSource
     crop: np.ndarray
     ws: Tensor
     reconstruction: np.ndarray
-    observation: Observation | None = None
     truth: Tensor | None = None
     photo: np.ndarray | None = None
     frame: FaceFrame | None = None
+    observation: Observation | None = None
 
 
 def held_out_faces(count: int) -> list[FaceSource]:
@@ -149,4 +149,4 @@ def start_face(model: FaceModel, source: FaceSource, refine: int = 0) -> Started
     ws = model.invert(crop, refine)
     reconstruction = model.draw(ws)
     observation = model.observe(reconstruction, ws) if model.can_observe else None
-    return StartedFace(source, crop, ws, reconstruction, observation, truth, photo, frame)
+    return StartedFace(source, crop, ws, reconstruction, truth, photo, frame, observation)

@@ -11,11 +11,12 @@ from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import QUESTIONS, appearance, balanced, flip_rows, labelled
 from gan_mapping.superres.pixels import box_filter, render_to_pixels
-from tests.gan_mapping.superres.linear_world import NUM_WS, W_DIM, LinearGenerator
+from tests.gan_mapping.superres.linear_world import W_DIM, linear_generator
+from tests.standin import NUM_WS
 
 
 def test_the_nearest_face_of_a_bank_is_judged_by_its_drawing() -> None:
-    generator = LinearGenerator()
+    generator = linear_generator()
     latents = torch.randn(40, W_DIM, generator=torch.Generator().manual_seed(0))
     pictures = render_to_pixels(generator.render(latents[:, None].expand(-1, NUM_WS, -1)))
     # Rough previews: the right face is only among the nearest.
@@ -25,7 +26,7 @@ def test_the_nearest_face_of_a_bank_is_judged_by_its_drawing() -> None:
 
 
 def test_a_search_that_was_interrupted_ends_like_one_that_was_not() -> None:
-    generator = LinearGenerator()
+    generator = linear_generator()
     wanted = generator.render(generator.mapping(torch.randn(1, W_DIM, generator=torch.Generator().manual_seed(9))))
     pixels = box_filter(render_to_pixels(wanted), 16)
     whole = SphereSearch(pixels, generator)
