@@ -92,7 +92,7 @@ def report_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def latent_residual(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
+def misread(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
     """(targets that were missed or read with the wrong sign, attributes read that nobody meant)."""
     wrong = [name for name, sign in sentence.targets if intents.get(name, 0.0) * sign <= 0]
     extra = [name for name in intents if name not in sentence.mentioned]
@@ -114,7 +114,7 @@ def _baselines(run: MethodRun) -> list[Comparison]:
 
 def _understanding(run: MethodRun, sentence: EditSentence) -> Json:
     intents = run.intents[sentence.text]
-    wrong, extra = latent_residual(intents, sentence)
+    wrong, extra = misread(intents, sentence)
     return {"text": sentence.text, "intents": intents, "wrong": wrong, "extra": extra}
 
 

@@ -57,8 +57,8 @@ def test_flips_are_counted_by_group_beside_the_judges_own_error() -> None:
     # Two women, one of whom turns into a man; one man whom the judge takes for a woman, before and after.
     rows = {row.group: row for row in flip_rows([(woman, woman, woman), (woman, woman, man), (man, woman, woman)])}
     assert rows["all"].faces == 3 and rows["all"].flipped["gender"] == pytest.approx(1 / 3)
-    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].latent_residual["gender"] == 0
-    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].latent_residual["gender"] == 1
+    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].misread["gender"] == 0
+    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].misread["gender"] == 1
     assert all(rows["all"].flipped[question] == 0 for question in QUESTIONS if question != "gender")
 
 
