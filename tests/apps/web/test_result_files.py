@@ -14,8 +14,9 @@ from apps.web import words
 from apps.web.edit_service import EditRequest, EditService
 from apps.web.history import Entry, History
 from apps.web.limits import Limits
-from apps.web.result_files import edit_row, file_stem, make_entry, write_edit
+from apps.web.result_files import edit_row, file_stem, make_entry, write_edit, write_views
 from apps.web.store import ResultStore
+from fdvd.faces.alignment import FaceFrame
 from tests.standin import standin_editor
 
 
@@ -150,6 +151,22 @@ def test_an_edit_is_shown_and_saved_in_full_size(tmp_path: Path, mode: str) -> N
     assert [face["index"] for face in row["faces"]] == [0, 1]
     assert row["outputs"]["edited"] == "my photo.edited.png"
     assert str(tmp_path) not in repr(row)
+
+
+def test_views_use_the_crop_that_was_cut_for_the_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    edit = EditService(standin_editor()).edit(EditRequest(str(tmp_path / "photo.png"), "smile"))
+    cut: list[np.ndarray] = []
+    crop = FaceFrame.crop
+
+    def counted(frame: FaceFrame, photo: np.ndarray) -> np.ndarray:
+        cut.append(photo)
+        return crop(frame, photo)
+
+    monkeypatch.setattr(FaceFrame, "crop", counted)
+    assert len(write_views(edit, tmp_path)) == 3
+    assert len(cut) == 1 and cut[0] is edit.result.rgb, "only the edited photo is cut out anew"
 
 
 def test_file_names_are_harmless() -> None:
