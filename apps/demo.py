@@ -31,10 +31,10 @@ def main() -> None:
     quiet_libraries()
     start = time.perf_counter()
     photo = load_photo(PHOTO)
-    editor = load_editor("mini", "auto")
-    say(f"Editing {PHOTO.name}; the face is refined over {editor.refine_steps} steps once, for all edits.")
+    model = load_editor("mini", "auto").model
+    say(f"Editing {PHOTO.name}; the face is refined over {model.refine_steps} steps once, for all edits.")
     with progress_bar() as bar:
-        session = EditSession(editor, photo.rgb, progress=_reporter(bar))
+        session = EditSession(model, photo.rgb, progress=_reporter(bar))
     face = session.faces[0]
     save_png(Image.fromarray(face.reconstruction), OUT / "astronaut.reconstruction.png")
     faces = [Tile(face.crop, "photo, aligned"), Tile(face.reconstruction, "as the generator draws it")]

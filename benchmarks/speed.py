@@ -69,7 +69,7 @@ def main() -> None:
     edit = warm_edit(editor)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     # As on a CPU without bfloat16: what is looked at is rendered, too.
-    editor.generator.exact_drafts = True
+    editor.model.generator.exact_drafts = True
     plain = warm_edit(editor)
     render = generator_ratio()
     base = render["published graph, OpenVINO, one w"]

@@ -76,7 +76,7 @@ def use(options: argparse.Namespace) -> None:
     editor = measured("load the mini preset with it", lambda: FaceEditor.from_preset("mini", "cpu", NAME))
     face = measured("generate", lambda: editor.generate("an old man", 1, 1))[0].image
     steps = options.refine
-    session = measured(f"invert, {steps} steps", lambda: EditSession(editor, face, refine=steps, aligned=True))
+    session = measured(f"invert, {steps} steps", lambda: EditSession(editor.model, face, refine=steps, aligned=True))
     edited = measured("edit", lambda: session.apply("blond hair"))
     small = np.asarray(Image.fromarray(face).resize((16, 16), Image.Resampling.BOX))
     config = ResolverConfig(rounds=1, steps=options.fit)

@@ -21,7 +21,7 @@ import torch
 from superres_faces import PLAIN, Faces, Record, held_out_labels, parsed, parser_for, timed
 
 from apps.cli.common import write_text
-from gan_mapping import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.images import to_signed, to_uint8
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import balanced
@@ -34,18 +34,18 @@ Bank = tuple[torch.Tensor, torch.Tensor]
 
 
 @torch.no_grad()
-def preview_bank(editor: FaceEditor, count: int, work: Path) -> Bank:
+def preview_bank(model: FaceModel, count: int, work: Path) -> Bank:
     """Pictures [N, 3, 16, 16] and latents [N, w_dim] of random faces, seen through the preview head; kept in a file."""
     path = work / f"bank-{count}.pt"
     if path.exists():
         stored: Bank = torch.load(path, weights_only=True)
         return stored
-    assert editor.pixel_mapper is not None
-    preview = preview_of(editor.generator, editor.pixel_mapper.preview)
+    assert model.pixel_mapper is not None
+    preview = preview_of(model.generator, model.pixel_mapper.preview)
     # Filled in place: thousands of small tensors kept between large ones that come and go took 9 GB.
-    bank = torch.empty(count, 3, 16, 16), torch.empty(count, editor.generator.w_dim)
+    bank = torch.empty(count, 3, 16, 16), torch.empty(count, model.generator.w_dim)
     for row in range(count):
-        ws = editor.sample(BANK_SEED + row)
+        ws = model.sample(BANK_SEED + row)
         bank[0][row], bank[1][row] = to_level(preview(ws), 16)[0], ws[0, 0]
     save(bank, path)
     return bank
@@ -61,7 +61,7 @@ def save(content: Any, path: Path) -> None:
 def searched(faces: Faces, seed: int, pixels: torch.Tensor, steps: int) -> tuple[SphereSearch, dict[str, float]]:
     """The search on one face, from where it stopped, and the seconds that all its steps took."""
     path = faces.folder / f"search-{seed}.pt"
-    search = SphereSearch(pixels, faces.editor.generator)
+    search = SphereSearch(pixels, faces.model.generator)
     spent = {"seconds": 0.0, "cpu_seconds": 0.0}
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -83,7 +83,7 @@ def baselines(faces: Faces, seed: int, bank: Callable[[], Bank], bank_size: int,
     wanted = ["bicubic", "w mean", nearest, *([searching] if search_steps else [])]
     if all(name in record for name in wanted):
         return {name: record[name] for name in wanted}
-    generator = faces.editor.generator
+    generator = faces.model.generator
     truth = faces.truth(seed)
     pixels = faces.pixels(truth)
 
@@ -129,7 +129,7 @@ def main() -> None:
     options = parsed(parser)
     labels = held_out_labels()
     faces = Faces(options.work, options.side)
-    bank = cache(lambda: preview_bank(faces.editor, options.bank, options.work))
+    bank = cache(lambda: preview_bank(faces.model, options.bank, options.work))
     figures: dict[str, list[Record]] = defaultdict(list)
     seeds = balanced(labels, max(48, options.faces))[: options.faces]
     for number, seed in enumerate(seeds):

@@ -19,7 +19,7 @@ import torch
 
 from apps.cli.common import write_text
 from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, Labels, parse_labels
-from gan_mapping import FaceEditor
+from gan_mapping.editing.loading import load_face_model
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.losses.reconstruction import perceptual_distance
@@ -27,7 +27,7 @@ from gan_mapping.perception.face_network import FaceNetwork
 from gan_mapping.perception.networks import PerceptualNetwork, load_perceptual
 from gan_mapping.superres.faces import picture_of, resolver_of
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency
-from gan_mapping.superres.resolver import AIM
+from gan_mapping.superres.resolver import CLOSED_LOOP
 from vl_backbone.common.errors import WeightsError
 from vl_backbone.weights import WeightStore
 
@@ -63,46 +63,46 @@ class Faces:
     """Measures answers; a face that was measured before with the same weights and settings is read from its file."""
 
     def __init__(self, work: Path, side: int) -> None:
-        self.editor = FaceEditor.from_preset("mini")
-        identity = self.editor.identity
-        assert isinstance(identity, FaceNetwork) and self.editor.pixel_mapper is not None
+        self.model = load_face_model("mini")
+        identity = self.model.identity
+        assert isinstance(identity, FaceNetwork) and self.model.pixel_mapper is not None
         self.judge = load_judge(JUDGE_FILE, identity)
         self.side = side
-        self.resolver, _ = resolver_of(self.editor)
-        self.perceptual = {"perceptual": self.editor.refiner.perceptual, **_lpips(self.editor.device)}
-        settings = [asdict(self.resolver.config), asdict(AIM)]
-        parts = [*settings, self.editor.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
+        self.resolver, _ = resolver_of(self.model)
+        self.perceptual = {"perceptual": self.model.refiner.perceptual, **_lpips(self.model.device)}
+        settings = [asdict(self.resolver.config), asdict(CLOSED_LOOP)]
+        parts = [*settings, self.model.weights, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = work / f"{side}px-{key}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def truth(self, seed: int) -> np.ndarray:
         """The face itself, uint8 [R, R, 3]."""
-        return self.draw(self.editor.sample(seed))
+        return self.draw(self.model.sample(seed))
 
     def draw(self, ws: torch.Tensor) -> np.ndarray:
         """ws [1, num_ws or 1, w_dim] -> uint8 [R, R, 3]."""
-        generator = self.editor.generator
+        generator = self.model.generator
         return to_uint8(generator.render(ws.expand(1, generator.num_ws, -1).contiguous()))[0]
 
     def pixels(self, truth: np.ndarray) -> torch.Tensor:
         """What super-resolution is given, [1, 3, side, side], whole numbers in 0..255."""
-        return box_filter(as_pixels(truth, self.editor.device), self.side).round()
+        return box_filter(as_pixels(truth, self.model.device), self.side).round()
 
     def readings(self, picture: np.ndarray) -> dict[str, float]:
         """The judge's logits by attribute; above 0 is "yes"."""
-        logits = self.judge.logits(to_batch([picture], None, self.editor.device))[0].tolist()
+        logits = self.judge.logits(to_batch([picture], None, self.model.device))[0].tolist()
         return {name: round(value, 3) for name, value in zip(self.judge.attributes, logits, strict=True)}
 
     def measure(self, picture: np.ndarray, truth: np.ndarray, pixels: torch.Tensor) -> Record:
         """Consistency (mean error of 255), distances from the truth, and what the judge reads."""
-        editor = self.editor
-        both = [to_batch([one], PERCEPTUAL_SIDE, editor.device) for one in (picture, truth)]
-        figures: Record = {"consistency": consistency(as_pixels(picture, editor.device), pixels)}
+        model = self.model
+        both = [to_batch([one], PERCEPTUAL_SIDE, model.device) for one in (picture, truth)]
+        figures: Record = {"consistency": consistency(as_pixels(picture, model.device), pixels)}
         for name, network in self.perceptual.items():
             with torch.no_grad():
                 figures[name] = float(perceptual_distance(*(network.features(one) for one in both))[0])
-        mine, true = editor.describe_identity([picture, truth])
+        mine, true = model.describe_identity([picture, truth])
         figures["identity"] = float((mine - true).norm())
         return {**figures, "reads": self.readings(picture)}
 
@@ -128,8 +128,8 @@ class Faces:
     def intents(self, text: str) -> torch.Tensor:
         """[1, A]; all zero for no words."""
         if text == PLAIN:
-            return torch.zeros(1, len(self.editor.mappers.attributes), device=self.editor.device)
-        return self.editor.read(text)
+            return torch.zeros(1, len(self.model.mappers.attributes), device=self.model.device)
+        return self.model.read(text)
 
 
 def timed(make: Callable[[], Any]) -> tuple[Any, dict[str, float]]:

@@ -21,7 +21,7 @@ def markdown(rows: list[FlipRow]) -> str:
     """Flips in per cent; in brackets how often the judge contradicts the label on the true picture."""
     lines = [f"| group | faces | {' | '.join(QUESTIONS)} |", "|" + "---|" * (2 + len(QUESTIONS))]
     for row in rows:
-        cells = [f"{row.flipped[q]:.0%} ({row.latent_residual[q]:.0%})" for q in QUESTIONS]
+        cells = [f"{row.flipped[q]:.0%} ({row.misread[q]:.0%})" for q in QUESTIONS]
         lines.append(f"| {row.group} | {row.faces} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -47,7 +47,7 @@ def answers(faces: Faces, pixels: torch.Tensor, sentences: list[str]) -> list[Ti
 
 def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> list[Tile]:
     """One held-out face, all methods."""
-    generator = faces.editor.generator
+    generator = faces.model.generator
     truth = faces.truth(seed)
     pixels = faces.pixels(truth)
     row = [
@@ -56,7 +56,7 @@ def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> 
         Tile(faces.draw(generator.w_mean[None, None]), "w mean"),
     ]
     if bank_size:
-        nearest = nearest_latent(pixels, *preview_bank(faces.editor, bank_size, work), generator)[1]
+        nearest = nearest_latent(pixels, *preview_bank(faces.model, bank_size, work), generator)[1]
         row.append(Tile(to_uint8(to_signed(nearest))[0], f"nearest of {bank_size}"))
     if (faces.folder / f"search-{seed}.pt").exists():
         search, _ = searched(faces, seed, pixels, 0)
@@ -67,15 +67,15 @@ def seed_row(faces: Faces, seed: int, text: str, bank_size: int, work: Path) -> 
 
 def photo_rows(faces: Faces, photo: Path, sentences: list[str]) -> tuple[list[list[Tile]], list[dict[str, object]]]:
     """The faces of a photo: input, ours, truth; and the figures of each."""
-    editor = faces.editor
+    model = faces.model
     picture = load_photo(photo).rgb
     rows, figures = [], []
-    for index, frame in editor.find_faces(picture, "all"):
+    for index, frame in model.find_faces(picture, "all"):
         crop = frame.crop(picture)
         pixels = faces.pixels(crop)
         tiles = answers(faces, pixels, sentences)
-        errors = [consistency(as_pixels(tile.picture, editor.device), pixels) for tile in tiles]
-        mine, true = editor.describe_identity([tiles[0].picture, crop])
+        errors = [consistency(as_pixels(tile.picture, model.device), pixels) for tile in tiles]
+        mine, true = model.describe_identity([tiles[0].picture, crop])
         one = {"photo": photo.name, "face": index, "width": round(float(np.linalg.norm(frame.quad[3] - frame.quad[0])))}
         identity = round(float((mine - true).norm()), 3)
         figures.append({**one, "consistency": [round(error, 3) for error in errors], "identity": identity})

@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 from fdvd.faces.alignment import FaceFrame
 from fdvd.faces.pasting import paste_mask
 from fdvd.media.video import VideoInfo, VideoWriter
-from gan_mapping import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.images import to_uint8
 
 SIZE = (1280, 720)
@@ -39,28 +39,28 @@ class Truth:
     shot: int
 
 
-def talking_frames(editor: FaceEditor, seeds: list[int], frames: int) -> Iterator[Truth]:
+def talking_frames(model: FaceModel, seeds: list[int], frames: int) -> Iterator[Truth]:
     """The frames, one shot of equal length per seed."""
     rng = np.random.default_rng(0)
-    names = list(editor.mappers.attributes)
-    directions = editor.mappers.offset.directions
+    names = list(model.mappers.attributes)
+    directions = model.mappers.offset.directions
     teeth, smile, left, right = (directions[names.index(n)] for n in ("teeth", "smile", "look_left", "look_right"))
     for shot, seed in enumerate(seeds):
-        base = editor.sample(seed, 0.7)[0]
-        room = _room(to_uint8(editor.generator.render(base[None]))[0])
+        base = model.sample(seed, 0.7)[0]
+        room = _room(to_uint8(model.generator.render(base[None]))[0])
         start, stop = shot * frames // len(seeds), (shot + 1) * frames // len(seeds)
         for i in range(start, stop):
             t = i / float(RATE)
             speech = max(0.0, math.sin(2 * math.pi * 3.1 * t)) * (0.6 + 0.4 * math.sin(2 * math.pi * 0.9 * t + 1))
             turn = 0.35 * math.sin(2 * math.pi * 0.23 * t + shot)
             ws = base + 0.45 * speech * teeth + 0.25 * math.sin(2 * math.pi * 0.31 * t) * smile + turn * (right - left)
-            face = to_uint8(editor.generator.render(ws[None]))[0]
+            face = to_uint8(model.generator.render(ws[None]))[0]
             quad = _quad(t, shot, rng)
             rgb = _placed(face, quad, room).astype(np.float32) + NOISE * rng.standard_normal((*room.shape[:2], 1))
             yield Truth(rgb.round().clip(0, 255).astype(np.uint8), quad, shot)
 
 
-def write_clip(path: Path, editor: FaceEditor, seeds: list[int], seconds: float) -> list[Truth]:
+def write_clip(path: Path, model: FaceModel, seeds: list[int], seconds: float) -> list[Truth]:
     """Writes the clip with a sound track and gives back its truths, whose pixels are left out."""
     frames = round(seconds * float(RATE))
     sound = path.with_suffix(".sound.m4a")
@@ -68,7 +68,7 @@ def write_clip(path: Path, editor: FaceEditor, seeds: list[int], seconds: float)
     info = replace(VideoInfo.made(*SIZE, RATE), path=sound, audio=("aac",))
     truths = []
     with VideoWriter(path, info, crf=14) as writer:
-        for truth in talking_frames(editor, seeds, frames):
+        for truth in talking_frames(model, seeds, frames):
             writer.write(truth.rgb)
             truths.append(replace(truth, rgb=truth.rgb[:0]))
     sound.unlink()

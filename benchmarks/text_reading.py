@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gan_mapping import FaceEditor
+from gan_mapping.editing.loading import load_face_model
 from gan_mapping.evaluation.sentences import SENTENCES_FILE, load_sentences
 
 HERE = Path(__file__).parent
@@ -22,13 +22,13 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="*", default=FILES)
     parser.add_argument("--preset", default="mini")
     args = parser.parse_args()
-    editor = FaceEditor.from_preset(args.preset, device="cpu")
+    model = load_face_model(args.preset, device="cpu")
     print("| file | group | sentences | found | as meant |\n|---|---|---|---|---|")
     for path in args.files:
         file = load_sentences(path)
         rows: dict[str, list[tuple[bool, bool]]] = {}
         for sentence in (*file.drawn, *file.figurative):
-            read = editor.mappers.named(editor.read(sentence.text))
+            read = model.mappers.named(model.read(sentence.text))
             wanted = dict(sentence.targets)
             every = all(name in read and (read[name] > 0) == (sign > 0) for name, sign in wanted.items())
             extra = [name for name in read if name not in wanted and name not in sentence.may]
@@ -37,7 +37,7 @@ def main() -> None:
             found, meant = (sum(column) for column in zip(*results, strict=True))
             print(f"| {path.name} | {group} | {len(results)} | {found} | {meant} |")
         if file.nothing:
-            alone = sum(not editor.mappers.named(editor.read(text)) for text in file.nothing)
+            alone = sum(not model.mappers.named(model.read(text)) for text in file.nothing)
             print(f"| {path.name} | nothing | {len(file.nothing)} | | {alone} |")
 
 

@@ -28,6 +28,7 @@ from apps.clip.job import ClipSettings, edit_clip
 from fdvd.faces.detection.steady import steady_landmarks
 from fdvd.media.video import probe, read_frames
 from gan_mapping import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.video.stability import coarse_difference, coarse_jitter, jitter, landmark_error
 
 SEEDS = [1905, 1987]
@@ -43,10 +44,10 @@ class Flicker:
     coarse: float
 
 
-def landmarks_of(editor: FaceEditor, rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+def landmarks_of(model: FaceModel, rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """[5, 2] of the largest face, nan when there is none."""
-    found = editor.detector.detect(rgb)
-    return steady_landmarks(editor.detector, rgb, found[0], LOOKS).landmarks if found else np.full((5, 2), np.nan)
+    found = model.detector.detect(rgb)
+    return steady_landmarks(model.detector, rgb, found[0], LOOKS).landmarks if found else np.full((5, 2), np.nan)
 
 
 def some(path: Path, places: list[int]) -> Iterator[NDArray[np.uint8]]:
@@ -56,12 +57,12 @@ def some(path: Path, places: list[int]) -> Iterator[NDArray[np.uint8]]:
 
 
 def flicker(
-    editor: FaceEditor, edited: Iterable[NDArray[np.uint8]], source: Iterable[NDArray[np.uint8]], truths: list[Truth]
+    model: FaceModel, edited: Iterable[NDArray[np.uint8]], source: Iterable[NDArray[np.uint8]], truths: list[Truth]
 ) -> Flicker:
     """Measures edited frames against those of the source."""
     points, differences = [], []
     for after, before, truth in zip(edited, source, truths, strict=True):
-        points.append([landmarks_of(editor, after), landmarks_of(editor, before)])
+        points.append([landmarks_of(model, after), landmarks_of(model, before)])
         differences.append(coarse_difference(after, before, truth.quad))
     pairs = np.array(points)
     rows = []
@@ -103,9 +104,9 @@ def main() -> None:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         clip, steady = folder / "source.mp4", folder / "clip-edit.mp4"
-        truths = write_clip(clip, editor, SEEDS, args.seconds)
+        truths = write_clip(clip, editor.model, SEEDS, args.seconds)
         start = time.perf_counter()
-        result = edit_clip(editor, clip, steady, ClipSettings(args.text, refine=args.refine))
+        result = edit_clip(editor.model, clip, steady, ClipSettings(args.text, refine=args.refine))
         print(f"{len(truths)} frames, {(time.perf_counter() - start) / len(truths):.2f} s a frame")
         shots = [shot.start for shot in result.plan.shots]
         true_shots = [i for i, t in enumerate(truths) if i == 0 or t.shot != truths[i - 1].shot]
@@ -122,9 +123,9 @@ def main() -> None:
         )
         alone = (editor.edit(rgb, args.text, refine=0).rgb for rgb in some(clip, places))
         print(f"jitter of {len(places)} frames")
-        floor = replace(flicker(editor, noisy, some(clip, places), known), coarse=0.0)
-        ours = flicker(editor, some(steady, places), some(clip, places), known)
-        each = flicker(editor, alone, some(clip, places), known)
+        floor = replace(flicker(editor.model, noisy, some(clip, places), known), coarse=0.0)
+        ours = flicker(editor.model, some(steady, places), some(clip, places), known)
+        each = flicker(editor.model, alone, some(clip, places), known)
         print("\n| jitter | landmarks, px | coarse difference, levels | TLME, px |\n|---|---|---|---|")
         for name, row in (("measurement floor", floor), ("frame by frame", each), ("vilaface video", ours)):
             print(f"| {name} | {row.landmarks:.2f} | {row.coarse:.2f} | {row.tlme:.2f} |")

@@ -87,9 +87,9 @@ def new_job(row: BatchRow, preset: str) -> Job:
 
 def settings_of(row: BatchRow, editor: FaceEditor) -> dict[str, Any]:
     """The row's settings with the editor's own defaults filled in."""
-    settings = {**row.settings(), "preset": editor.preset}
+    settings = {**row.settings(), "preset": editor.model.preset}
     if row.task == "edit" and row.refine is None:
-        settings["refine"] = editor.refine_steps
+        settings["refine"] = editor.model.refine_steps
     return settings
 
 
@@ -97,17 +97,17 @@ def prepare(job: Job, editor: FaceEditor, finished: Callable[[str, str], Entry |
     """Hashes the input; when `finished(id, key)` knows no intact result, decodes it and finds the faces."""
     with _Step(job, "read"):
         row = job.row
-        job.report["weights"] = dict(editor.weights)
-        job.key = row_key(_NO_INPUT, settings_of(row, editor), editor.weights)
+        job.report["weights"] = dict(editor.model.weights)
+        job.key = row_key(_NO_INPUT, settings_of(row, editor), editor.model.weights)
         if row.image is not None:
-            job.key = row_key(_input_hash(row.image), settings_of(row, editor), editor.weights)
+            job.key = row_key(_input_hash(row.image), settings_of(row, editor), editor.model.weights)
         job.done = finished(row.id, job.key)
         if job.done is None and row.image is not None:
             job.photo = load_photo(row.image)
             job.report["warnings"] += job.photo.warnings
     if job.photo is not None and row.task == "edit" and not job.failed:
         with _Step(job, "detect"):
-            job.frames = editor.find_faces(job.photo.rgb, row.face, row.aligned)
+            job.frames = editor.model.find_faces(job.photo.rgb, row.face, row.aligned)
     return job
 
 
@@ -152,16 +152,16 @@ def run_row(row: BatchRow, editor: FaceEditor, network: str, place: Place, last:
     def finished(_: str, key: str) -> Entry | None:
         return last if last is not None and last.key == key and intact(last, place.folder) else None
 
-    job = prepare(new_job(row, editor.preset), editor, finished)
+    job = prepare(new_job(row, editor.model.preset), editor, finished)
     return store(perform(job, editor, network), place)
 
 
 def _edit(job: Job, editor: FaceEditor, network: str) -> None:
     row, photo = job.row, job.photo
     assert photo is not None
-    session = EditSession(editor, photo.rgb, row.face, row.refine, aligned=row.aligned, frames=job.frames)
+    session = EditSession(editor.model, photo.rgb, row.face, row.refine, aligned=row.aligned, frames=job.frames)
     result = session.apply(row.text, row.strength)
-    job.report["refine"] = editor.refine_steps if row.refine is None else row.refine
+    job.report["refine"] = editor.model.refine_steps if row.refine is None else row.refine
     job.report["intents"] = result.intents
     job.report["warnings"] += result.warnings
     job.report["faces"] = [describe_face(face, network) for face in result.faces]
@@ -177,7 +177,7 @@ def _edit(job: Job, editor: FaceEditor, network: str) -> None:
 def _generate(job: Job, editor: FaceEditor, _: str) -> None:
     row = job.row
     started = time.perf_counter()
-    job.report["intents"] = editor.mappers.named(editor.read(row.text))
+    job.report["intents"] = editor.model.mappers.named(editor.model.read(row.text))
     if not job.report["intents"]:
         job.report["warnings"].append(NO_INTENT_WARNING)
     for number, face in enumerate(editor.generate(row.text, row.n, row.seed), start=1):

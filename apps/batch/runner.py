@@ -84,7 +84,7 @@ def run_rows(
                     break
                 waiting += size
                 row = todo.popleft()
-                job = new_job(row, editor.preset)
+                job = new_job(row, editor.model.preset)
                 reading.append((readers.submit(prepare, job, editor, ledger.finished), size))
             if reading and len(writing) < 2 * workers:
                 future, size = reading.popleft()

@@ -136,7 +136,7 @@ def load_editor(preset: str, device: str, generator: str | None = None) -> FaceE
 
         disable_progress_bar()
         editor = FaceEditor.from_preset(preset, device, generator)
-        drawer = editor.generator
+        drawer = editor.model.generator
         mean = drawer.w_mean.expand(1, drawer.num_ws, drawer.w_dim).contiguous()
         drawer.render(mean)
         if not drawer.exact_drafts:

@@ -97,8 +97,8 @@ class PhotoEditor(Worker[EditSettings]):
         picture = load_photo(source)
         row["warnings"] += picture.warnings
         editor = self.editor
-        row["refine"] = editor.refine_steps if settings.refine is None else settings.refine
-        row["weights"] = dict(editor.weights)
+        row["refine"] = editor.model.refine_steps if settings.refine is None else settings.refine
+        row["weights"] = dict(editor.model.weights)
         start = time.perf_counter()
         torch.manual_seed(settings.seed)
         with common.progress_bar() as bar:

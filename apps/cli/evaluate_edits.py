@@ -89,7 +89,7 @@ def edits(
             perceptual=perceptual,
             sentences=sentences_file or SENTENCES_FILE,
         )
-        runs, sentences, instruments = run_edits(load_editor(preset, device), options, folder, advance)
+        runs, sentences, instruments = run_edits(load_editor(preset, device).model, options, folder, advance)
         report = report_json(runs, sentences, instruments, options)
         table = report_markdown(runs, sentences, instruments, options)
         _write_report(folder / "edits", report, table, as_json, runs)
@@ -125,7 +125,7 @@ def reconstruction(
             mappers=tuple(mappers or ()),
             perceptual=perceptual,
         )
-        runs, instruments = run_reconstruction(load_editor(preset, device), options, folder, advance)
+        runs, instruments = run_reconstruction(load_editor(preset, device).model, options, folder, advance)
         report = reconstruction_json(runs, instruments, options)
         table = reconstruction_markdown(runs, instruments, options)
         _write_report(folder / "reconstruction", report, table, as_json, runs)
@@ -152,7 +152,7 @@ def sheet(
         from gan_mapping.evaluation.sheet_runs import run_sheet
 
         choice = FaceChoice(faces, tuple(photos or ()), refine)
-        path, failed = run_sheet(load_editor(preset, device), choice, folder, advance, text)
+        path, failed = run_sheet(load_editor(preset, device).model, choice, folder, advance, text)
         if as_json:
             print_json({"sheet": str(path), "failed": failed})
         say(f"Wrote {path}.")

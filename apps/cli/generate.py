@@ -63,14 +63,14 @@ def _make_faces(editor: FaceEditor, empty: Row, seeds: range, out: Path, as_json
     from gan_mapping.editing.requests import NO_INTENT_WARNING
 
     failed = 0
-    intents = editor.mappers.named(editor.read(empty["text"]))
+    intents = editor.model.mappers.named(editor.model.read(empty["text"]))
     warnings = [] if intents else [NO_INTENT_WARNING]
     if not as_json:
         common.say(f"Understood: {common.understood(intents)}")
     pictures: list[tuple[np.ndarray, int]] = []
     for seed in seeds:
         row = empty_row("generate", None, empty["text"], 1.0, seed, empty["preset"])
-        row |= {"weights": dict(editor.weights), "intents": intents, "warnings": warnings}
+        row |= {"weights": dict(editor.model.weights), "intents": intents, "warnings": warnings}
         with outcome(row, debug):
             picture = _make_face(editor, row, out)
             if len(pictures) < SHEET_FACES:

@@ -117,12 +117,12 @@ class PictureResolver(Worker[SuperresSettings]):
         editor = self._loaded(row)
         start = time.perf_counter()
         with common.progress_bar() as bar:
-            row |= resolve_clip(editor, clip, info, out, self.settings, bar)
+            row |= resolve_clip(editor.model, clip, info, out, self.settings, bar)
         row["outputs"]["sr"] = str(out)
         row["timings_s"] = common.rounded({"total": time.perf_counter() - start})
 
     def _loaded(self, row: Row) -> FaceEditor:
-        row["weights"] = dict(self.editor.weights)
+        row["weights"] = dict(self.editor.model.weights)
         return self.editor
 
     def _write(self, name: str, result: SuperResolution, row: Row) -> None:

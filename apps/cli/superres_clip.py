@@ -12,7 +12,7 @@ from vl_backbone.common.errors import InputError
 if TYPE_CHECKING:
     from apps.cli.superres import SuperresSettings
     from fdvd.media.video import VideoInfo
-    from gan_mapping.editing.editor import FaceEditor
+    from gan_mapping.editing.face_model import FaceModel
 
 
 def is_clip(path: Path) -> bool:
@@ -42,7 +42,7 @@ def check_clip(source: Path, settings: SuperresSettings) -> VideoInfo:
 
 
 def resolve_clip(
-    editor: FaceEditor, source: Path, info: VideoInfo, out: Path, settings: SuperresSettings, bar: Progress
+    model: FaceModel, source: Path, info: VideoInfo, out: Path, settings: SuperresSettings, bar: Progress
 ) -> dict[str, Any]:
     """Writes the clip with the generator's size, its times and its sound; returns what a row says about it."""
     from apps.cli.rows import describe_frame
@@ -53,23 +53,23 @@ def resolve_clip(
     from gan_mapping.superres.pixels import as_pixels
     from gan_mapping.superres.results import INVENTED_WARNING
 
-    resolver, notes = resolver_of(editor)
-    intents, unread = wish_of(editor, settings.text)
+    resolver, notes = resolver_of(model)
+    intents, unread = wish_of(model, settings.text)
     warnings = [INVENTED_WARNING, *info.warnings, *notes, *unread]
     clip = ClipResolver(resolver, intents, settings.strength)
     errors: list[float] = []
-    side = editor.generator.resolution
+    side = model.generator.resolution
     task = bar.add_task(source.name, total=info.frames or None)
     with VideoWriter(out, info, size=(side, side)) as writer:
         for frame in read_frames(source):
-            where, picture, notes = low_resolution_face(editor, frame.rgb, "largest", True)
-            answer = clip.resolve(as_pixels(picture, editor.device))
+            where, picture, notes = low_resolution_face(model, frame.rgb, "largest", True)
+            answer = clip.resolve(as_pixels(picture, model.device))
             writer.write(to_uint8(to_signed(answer.image))[0], frame.pts)
             errors.append(answer.error)
             bar.update(task, advance=1)
     mean = sum(errors) / len(errors)
     return {
-        "intents": editor.mappers.named(intents),
+        "intents": model.mappers.named(intents),
         "faces": [{"index": 0, **describe_frame(where), "pixels": len(picture)}],
         "frames": len(errors),
         "shots": clip.shots,

@@ -73,11 +73,11 @@ def _edit(clip: Path, out: Path, settings: ClipSettings, row: Row, device: str) 
 
     check_clip(clip, out, settings)
     common.output_folder(out.parent)
-    editor = common.load_editor(row["preset"], device)
-    row["refine"] = editor.refine_steps if settings.refine is None else settings.refine
-    row["weights"] = dict(editor.weights)
+    model = common.load_editor(row["preset"], device).model
+    row["refine"] = model.refine_steps if settings.refine is None else settings.refine
+    row["weights"] = dict(model.weights)
     with common.progress_bar() as bar:
-        result = edit_clip(editor, clip, out, settings, _reporter(bar))
+        result = edit_clip(model, clip, out, settings, _reporter(bar))
     row |= describe(result)
     row["outputs"] = {**row["outputs"], "edited": str(out), "video": str(out)}
 

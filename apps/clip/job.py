@@ -20,7 +20,6 @@ from fdvd.faces.tracking import FaceFinder
 from fdvd.media.video import ClipFrame, VideoInfo, VideoWriter, probe, read_frames
 from fdvd.media.video.joining import join_pieces
 from fdvd.media.video.writer import CONTAINERS
-from gan_mapping.editing.closed_loop import ClosedLoopConfig
 from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.editing.results import StageTimer
 from gan_mapping.video.editor import ClipConfig, ClipEditor
@@ -30,7 +29,7 @@ from gan_mapping.video.track_pass import FaceEdit
 from vl_backbone.common.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
+    from gan_mapping.editing.face_model import FaceModel
 
 FORMAT = 2  # of the work folder; raise it when what is in there changes its meaning
 PIECE_FRAMES = 50  # finished work is kept every so many frames
@@ -85,7 +84,7 @@ def check_clip(source: Path, out: Path, settings: ClipSettings) -> VideoInfo:
 
 
 def edit_clip(
-    editor: FaceEditor,
+    model: FaceModel,
     source: Path,
     out: Path,
     settings: ClipSettings,
@@ -98,7 +97,7 @@ def edit_clip(
     finder: what finds faces, see `ClipEditor`. Raises InputError or UsageError with a sentence.
     """
     info = check_clip(source, out, settings)
-    job = _Job(editor, source, info, settings, report or (lambda stage, done, total: None), finder)
+    job = _Job(model, source, info, settings, report or (lambda stage, done, total: None), finder)
     work = Workspace.beside(out, job.key(), settings.resume)
     return job.run(work, out)
 
@@ -106,21 +105,21 @@ def edit_clip(
 class _Job:
     def __init__(
         self,
-        editor: FaceEditor,
+        model: FaceModel,
         source: Path,
         info: VideoInfo,
         settings: ClipSettings,
         report: Report,
         finder: FaceFinder | None,
     ) -> None:
-        self.editor = editor
+        self.model = model
         self.source = source
         self.info = info
         self.settings = settings
         self.report = report
         self.config = ClipConfig()
-        self.clip_editor = ClipEditor(editor, float(info.rate), self.config, finder)
-        self.refine = editor.refine_steps if settings.refine is None else settings.refine
+        self.clip_editor = ClipEditor(model, float(info.rate), self.config, finder)
+        self.refine = model.refine_steps if settings.refine is None else settings.refine
         self.pts: list[int] = []
         self.timer = StageTimer()
         self.expected = round(info.rate * PREVIEW_SECONDS) if settings.preview else info.frames
@@ -136,10 +135,10 @@ class _Job:
             clip,
             settings,
             asdict(self.config),
-            asdict(ClosedLoopConfig()),
-            self.editor.weights,
+            asdict(self.model.closed_loop),
+            self.model.weights,
         ]
-        parts.append(str(self.editor.device))
+        parts.append(str(self.model.device))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def run(self, work: Workspace, out: Path) -> ClipResult:
@@ -153,7 +152,7 @@ class _Job:
                 work.remove()  # a damaged clip, or one without a face: another run would find no more
                 raise
         with self.timer.stage("map_text"):
-            intents = self.editor.read(self.settings.text)
+            intents = self.model.read(self.settings.text)
         edits: dict[int, FaceEdit] = {}
         if self.settings.strength != 0 and bool(intents.any()):
             with self.timer.stage("refine" if self.refine else "encode"):
@@ -170,7 +169,7 @@ class _Job:
             plan,
             [float(pts * self.info.time_base) for pts in self.pts],
             audio,
-            self.editor.mappers.named(intents),
+            self.model.mappers.named(intents),
             resumed,
             self.timer.seconds,
             [*self.info.warnings, *self._early_end()] + ([] if bool(intents.any()) else [NO_INTENT_WARNING]),
@@ -215,7 +214,7 @@ class _Job:
 
     def _anchors(self, work: Workspace, plan: ClipPlan) -> dict[int, Pivot]:
         """Who the faces are: from the work folder, the others from the clip."""
-        device = self.editor.device
+        device = self.model.device
         known = {number: anchor.to(device) for number, anchor in work.anchors().items()}
         missing = replace(plan, runs=tuple(run for run in plan.runs if run.number not in known))
         steps = max(1, self.refine)

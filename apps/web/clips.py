@@ -68,7 +68,7 @@ def edit_clip(
         if not request.preview:
             _check_length(request.clip, studio.limits.clip_s)
         with studio.alone():
-            return edit_file(studio.editor, Path(request.clip), out, settings, step)
+            return edit_file(studio.editor.model, Path(request.clip), out, settings, step)
     except InputError as error:
         raise InputError(str(error).replace(f"{request.clip}:", "The clip", 1)) from None
 

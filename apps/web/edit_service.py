@@ -139,7 +139,7 @@ class EditService:
                 photo = read_upload(image, self.limits)
                 start = time.perf_counter()
                 try:
-                    frames = self.editor.find_faces(photo.rgb, "all")
+                    frames = self.editor.model.find_faces(photo.rgb, "all")
                 except InputError as error:
                     raise InputError(_without_options(str(error))) from None
                 known = KnownPhoto(digest, photo, frames[: self.limits.faces], time.perf_counter() - start)
@@ -166,7 +166,7 @@ class EditService:
     def steps(self, refine: float | None) -> int:
         """The refinement steps that a request asks for, checked; None is the preset's default."""
         if refine is None:
-            return self.editor.refine_steps
+            return self.editor.model.refine_steps
         return whole_number(refine, "Refinement steps", self.limits.refine)
 
     def alone(self) -> AbstractContextManager[bool]:
@@ -228,8 +228,7 @@ class EditService:
     def understood(self, text: str) -> dict[str, float]:
         """What a sentence is taken to mean: attribute -> degree, nothing for what it does not speak of."""
         with self._lock:
-            intents = self.editor.read(text)[0]
-        return {n: round(float(v), 3) for n, v in zip(self.editor.mappers.attributes, intents, strict=True) if v}
+            return self.editor.model.mappers.named(self.editor.model.read(text))
 
     def _session(self, known: KnownPhoto, face: str, steps: int, report: Report | None) -> tuple[EditSession, bool]:
         """The inversion of those faces, and whether it had to be made."""
@@ -238,7 +237,7 @@ class EditService:
         made = session is None
         if session is None:
             frames = [known.frames[i] for i in choose_faces(face, len(known.frames))]
-            session = EditSession(self.editor, known.photo.rgb, face, steps, frames=frames, progress=report)
+            session = EditSession(self.editor.model, known.photo.rgb, face, steps, frames=frames, progress=report)
             known.sessions[key] = session
         known.sessions.move_to_end(key)
         while len(known.sessions) > self._SESSIONS_PER_PHOTO:

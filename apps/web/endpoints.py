@@ -95,11 +95,11 @@ def _superres(shared: Shared) -> None:
         with sentences():
             result = super_resolve(shared.studio, asked)
             files = write_answers(result, image, shared.store.folder(visitor(request)))
-        editor = shared.studio.editor
-        row = empty_row("superres", Path(image or "").name, asked.text, strength, int(seed), editor.preset)
+        model = shared.studio.editor.model
+        row = empty_row("superres", Path(image or "").name, asked.text, strength, int(seed), model.preset)
         timings = rounded(result.timings_s | {"total": time.perf_counter() - start})
         outputs = row["outputs"] | {"sr": Path(files[0]).name}
-        row |= {"status": "ok", "outputs": outputs, "timings_s": timings, "weights": dict(editor.weights)}
+        row |= {"status": "ok", "outputs": outputs, "timings_s": timings, "weights": dict(model.weights)}
         return files, row | describe(result)
 
     inputs = [
@@ -132,16 +132,16 @@ def _generate(shared: Shared) -> None:
             start = time.perf_counter()
             faces = shared.studio.generate(text, n, seed, report=reporter(progress, "Drawing faces"))
             files = [path for path, _ in write_faces(faces, shared.store.folder(visitor(request)))]
-            editor = shared.studio.editor
+            model = shared.studio.editor.model
             details = {
                 "task": "generate",
                 "status": "ok",
                 "text": text,
-                "preset": editor.preset,
+                "preset": model.preset,
                 "seeds": [face.seed for face in faces],
                 "intents": shared.studio.understood(text),
                 "timings_s": {"total": round(time.perf_counter() - start, 4)},
-                "weights": dict(editor.weights),
+                "weights": dict(model.weights),
             }
         return files, details
 

@@ -38,13 +38,12 @@ def write_edit(edit: Edit, folder: Path) -> dict[str, str]:
 def write_views(edit: Edit, folder: Path) -> tuple[tuple[str, str], ...]:
     """(before, after) previews of the photo, of the first face in it, and of the generator's drawings."""
     face = edit.result.faces[0]
-    crop = face.frame.crop
     before = edit.known.photo.rgb
     # Where a photo is grey or see-through, the edit is shown as it will be saved.
     after = edit.result.rgb if edit.known.photo.native.mode == "RGB" else Photo.from_image(edit.image).rgb
     pairs = (
         (preview(before), preview(after)),
-        (crop(before), crop(after)),
+        (face.crop, face.frame.crop(after)),
         (face.reconstruction, face.edited),
     )
     return tuple(
@@ -65,9 +64,9 @@ def make_entry(store: ResultStore, visitor: str, edit: Edit, seconds: float, tun
 
 def edit_row(studio: EditService, edit: Edit, files: dict[str, str], seconds: float) -> dict[str, Any]:
     """The JSON object of an edit, with the fields the command line prints; files go by name, not by path."""
-    editor, request = studio.editor, edit.request
-    row = empty_row("edit", Path(request.image or "").name, request.text, request.strength, 0, editor.preset)
-    network = load_preset(editor.preset).identity
+    model, request = studio.editor.model, edit.request
+    row = empty_row("edit", Path(request.image or "").name, request.text, request.strength, 0, model.preset)
+    network = load_preset(model.preset).identity
     return row | {
         "status": "ok",
         "refine": edit.steps,
@@ -76,21 +75,21 @@ def edit_row(studio: EditService, edit: Edit, files: dict[str, str], seconds: fl
         "faces": [describe_face(face, network) for face in edit.result.faces],
         "outputs": row["outputs"] | {kind: Path(path).name for kind, path in files.items()},
         "timings_s": rounded(edit.timings_s | {"total": seconds}),
-        "weights": dict(editor.weights),
+        "weights": dict(model.weights),
         "warnings": edit.warnings,
     }
 
 
 def clip_row(studio: EditService, request: ClipRequest, result: ClipResult, out: Path) -> dict[str, Any]:
     """The JSON object of an edited clip, with the fields the command line prints."""
-    editor = studio.editor
-    row = empty_row("video", Path(request.clip or "").name, request.text, request.strength, 0, editor.preset)
+    model = studio.editor.model
+    row = empty_row("video", Path(request.clip or "").name, request.text, request.strength, 0, model.preset)
     return row | {
         "status": "ok",
         "refine": studio.steps(request.refine),
         **describe(result),
         "outputs": row["outputs"] | {"edited": out.name, "video": out.name},
-        "weights": dict(editor.weights),
+        "weights": dict(model.weights),
     }
 
 

@@ -1,7 +1,7 @@
-"""Aiming an edit: draw it, look whether what was asked for arrived, and go further or less far.
+"""Closed-loop editing: draw the edit, observe whether what was asked for arrived, and go further or less far.
 
 The same step along a direction gives one face a beard and another a shadow on the chin. The layers that know how far
-a face has to go know it of faces on average; a look at the drawn edit knows it of this one.
+a face has to go know it of faces on average; an observation of the drawn edit knows it of this one.
 """
 
 from __future__ import annotations
@@ -18,33 +18,52 @@ from torch import Tensor
 from gan_mapping.mappers.layers import OffsetMapper
 from vl_backbone.common.errors import UsageError
 
+# Bounds of what is believed of an attribute's answer, score gained per unit of step. Slower than the first, an
+# attribute that has not answered yet would be thrown across the face; faster than the second is noise.
+_SLOWEST, _FASTEST = 0.35, 2.5
+# Steps shorter than this say nothing of the answer: scores of two drawings differ by about as much anyway.
+_SHORTEST_MEASURED = 0.05
+# How much longer than `most` times its length a step may get in any case, so that a very short one can grow.
+_GROWTH = 0.1
+# The weight of what went beyond a goal, beside that of what is missing to it; it is squared like the rest.
+_BEYOND = 0.5
+
 
 class Observation(NamedTuple):
-    """What is read off one picture: scores [A], and how far the w it is taken for (vision mapper) is from its own."""
+    """What a drawn face shows.
+
+    scores: [A] the attribute reader's, 0 is "no" and 1 is "yes" on average. latent_residual: [] distance between the
+    w that the vision mapper reads off the picture and the one it was drawn from.
+    """
 
     scores: Tensor
     latent_residual: Tensor
 
 
-Look = Callable[[Tensor], Observation]  # offset [1, num_ws, w_dim] -> what the picture drawn with it shows
+Observe = Callable[[Tensor], Observation]  # offset [1, num_ws, w_dim] -> what the face drawn with it shows
 
 
 @dataclass(frozen=True)
 class ClosedLoopConfig:
-    """Scores and steps in no-to-yes distances.
+    """How an edit is tried out and corrected. Scores and steps are in no-to-yes distances of their attribute.
 
-    looks: how many edits are drawn at most. close: so near to its goal, an attribute counts as there.
-    ceiling: what must not come along may get such a share of the way from the goal of its removal to that of its wish;
-    spoiled_factor: a step that brought it is tried again at that part of its length.
-    least, most: by what factor a look may shorten or lengthen a step. furthest: no step is longer.
-    shorten: a step that was enough is tried again at that part of its length, or where the looks so far say it starts
-    to be enough; `worth`: not if that is no shorter than this part of it. (`shorten` 1: as the goals alone ask.)
-    max_ratio: a picture that falls apart is one from which its own latent can no longer be read. How many times further
-    off that reading may be than for the unedited face, which counts as no worse than the reference residual and
-    no better than `reference_share` of that; what is beyond counts, squared, `residual_weight` times as much against an
-    edit as what is missing to its goals. What goes beyond a goal counts a quarter, a step's squared length
-    `length_weight` times.
-    backtrack_ratio: from that max_ratio on, the next edit goes `backtrack` of the way.
+    looks: drawings of the edit that are observed, at most.
+    close: an attribute counts as arrived when its score is this near to its goal.
+    ceiling: an attribute that the wish excludes may keep this share of the way from "no" to "yes" before it is reduced.
+    spoiled_factor: a step that brought an excluded attribute along is tried again at this part of its length.
+    least: one correction makes a step no shorter than this part of it.
+    most: one correction makes a step no longer than this multiple of it.
+    furthest: no step gets longer than this, whatever the observations say.
+    shorten: a step that was enough is tried again at this part of its length, or halfway to the longest step that was
+        not enough where that is longer; 1 keeps every step that was enough.
+    worth: a shorter step is tried only when it is at most this part of the step that was enough.
+    reference_share: the latent residual of the unedited face counts as no less than this share of the reference
+        residual (and as no more than all of it).
+    max_ratio: latent residual of the edit over that of the unedited face up to which nothing is held against the edit.
+    residual_weight: weight of the squared excess over `max_ratio`, beside the squared distance to the goals.
+    length_weight: weight of the squared length of the steps, which decides between edits that are equally near.
+    backtrack_ratio: above this ratio of latent residuals the picture has fallen apart, and the steps are taken back.
+    backtrack: a step that is taken back is tried again at this part of its length.
     """
 
     looks: int = 3
@@ -65,9 +84,9 @@ class ClosedLoopConfig:
 
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
-            raise UsageError("Aiming needs 1 or more looks, and 0 < least <= 1 <= most.")
+            raise UsageError("The closed loop needs 1 or more looks, and 0 < least <= 1 <= most.")
         if max(self.reference_share, self.shorten, self.spoiled_factor, self.worth) > 1:
-            raise UsageError("Aiming needs reference_share, shorten, spoiled_factor and worth of at most 1.")
+            raise UsageError("The closed loop needs reference_share, shorten, spoiled_factor and worth of at most 1.")
         above = (
             self.close,
             self.ceiling,
@@ -78,21 +97,27 @@ class ClosedLoopConfig:
             self.reference_share,
         )
         if not min(*above, self.max_ratio, self.residual_weight, self.backtrack_ratio) > 0 or self.length_weight < 0:
-            raise UsageError("Aiming needs its lengths, shares and limits above 0.")
+            raise UsageError("The closed loop needs its lengths, shares and limits above 0.")
         if not 0 < self.backtrack < 1:
-            raise UsageError("Aiming needs a backtrack between 0 and 1.")
+            raise UsageError("The closed loop needs a backtrack between 0 and 1.")
 
 
 @dataclass(frozen=True)
 class EditOffset:
-    """offset: [1, num_ws, w_dim] at strength 1; suppressed_part: what of it only keeps out what nobody spoke of.
+    """An edit of one face in W+.
 
-    look: which look (from 0) saw it; -1: none was needed.
+    offset: [1, num_ws, w_dim] at strength 1. suppressed_part: the part of it that only keeps out what nobody spoke of.
+    look: which of the observed drawings (from 0) shows it; -1: none does.
     """
 
     offset: Tensor
     suppressed_part: Tensor
     look: int
+
+    @classmethod
+    def unobserved(cls, offset: Tensor) -> EditOffset:
+        """An offset that was not tried out and suppresses nothing."""
+        return cls(offset, torch.zeros_like(offset), -1)
 
     def at(self, strength: float) -> Tensor:
         """The offset at that strength. Its opposite brings nothing that a wish had to keep out."""
@@ -104,7 +129,7 @@ def closed_loop_offset(
     ws: Tensor,
     intents: Tensor,
     before: Observation,
-    look: Look,
+    observe: Observe,
     config: ClosedLoopConfig | None = None,
     reference_residual: float = 0.0,
     excludes: Tensor | None = None,
@@ -115,9 +140,9 @@ def closed_loop_offset(
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
     Relative intents (older) are steps, not places: only a backtrack from a picture that falls apart changes them.
 
-    reference_residual: how far off the vision mapper's readings of drawn faces are, if known. A latent that was itself
-    read off a picture is read back better than that, a refined one worse; neither is a reason to call an edit of it
-    torn much sooner, or any later, than another face's.
+    reference_residual: the mean latent residual of drawn faces, where it is known. A latent that was itself read off a
+    picture has a smaller residual, a refined one a larger; neither is a reason to take an edit of that face back much
+    sooner, or any later, than that of another face.
 
     excludes: bool [A, A], where an intent for the row says that the column is not to be there (dark glasses, when
     clear ones are asked for, or none). Nothing is done about it as long as it does not show.
@@ -125,26 +150,26 @@ def closed_loop_offset(
     config = config or ClosedLoopConfig()
     plan = _plan(mapper, ws, intents, before, excludes, config)
     sign, steps, steerable = plan.sign, plan.steps, plan.steerable
-    best = _aimed(mapper, steps, plan.suppressed, -1)
+    best = _offset_of(mapper, steps, plan.suppressed, -1)
     least_cost = math.inf
-    yardstick = before.latent_residual.clamp(min=1e-6)
+    unedited_residual = before.latent_residual.clamp(min=1e-6)
     if reference_residual > 0:
-        yardstick = yardstick.clamp(config.reference_share * reference_residual, reference_residual)
+        unedited_residual = unedited_residual.clamp(config.reference_share * reference_residual, reference_residual)
     search = StepSearch(config, plan.visible[steerable], plan.spoils[steerable][:, steerable])
     drawn: list[Tensor] = []
     while bool(steerable.any()) and len(drawn) < config.looks:
-        tried, size = _aimed(mapper, steps, plan.suppressed, len(drawn)), steps[steerable].abs()
+        tried, size = _offset_of(mapper, steps, plan.suppressed, len(drawn)), steps[steerable].abs()
         drawn.append(size)
-        after = look(tried.offset)
+        after = observe(tried.offset)
         left = ((plan.goals - after.scores) * sign)[steerable]
         left = torch.where(plan.suppressed[steerable], F.relu(left), left)
-        missing = (F.relu(left - config.close) + F.relu(-left - config.close) / 2).square().sum()
-        max_ratio = after.latent_residual / yardstick
+        missing = (F.relu(left - config.close) + F.relu(-left - config.close) * _BEYOND).square().sum()
+        residual_ratio = after.latent_residual / unedited_residual
         cost = float(missing + config.length_weight * size.square().sum())
-        cost += config.residual_weight * float(F.relu(max_ratio - config.max_ratio).square())
+        cost += config.residual_weight * float(F.relu(residual_ratio - config.max_ratio).square())
         if cost < least_cost:
             best, least_cost = tried, cost
-        if max_ratio > config.backtrack_ratio:
+        if residual_ratio > config.backtrack_ratio:
             steps = config.backtrack * steps
             continue
         corrected = search.next(size, left, ((after.scores - before.scores) * sign)[steerable])
@@ -156,10 +181,12 @@ def closed_loop_offset(
 
 
 class _Plan(NamedTuple):
-    """What aiming knows before it looks, all [A]: where scores are to go, which way, by which first step.
+    """What is known before anything is drawn, [A] each unless said otherwise.
 
-    suppressed: what is to be kept out unasked. steerable: what a look can correct. visible: the shortest step that
-    people see. spoils: [A, A], where the column's coming means that the row's step went wrong.
+    goals: the scores to reach. sign: the way there, 0 for what is left alone. steps: the first steps, signed.
+    suppressed: what is to be kept out although nobody spoke of it. steerable: what an observation can correct.
+    visible: the shortest step that people see. spoils: [A, A], where the column's coming means that the row's step
+    went wrong.
     """
 
     goals: Tensor
@@ -184,7 +211,7 @@ def _plan(
     # "A bit" goes a bit of the way, as `OffsetMapper.steps` does.
     goals = before.scores + degree * (mapper.goals(intents)[0] - before.scores)
     steps = mapper.steps(ws, intents, before.scores[None])[0]
-    # As without a look: whoever asks for what is there already wants to see an answer.
+    # As in `OffsetMapper.steps`: whoever asks for what is there already wants to see an answer.
     visible = mapper.limits.at_least * degree * (sign > 0)
     if excludes is None:
         excludes = torch.zeros(len(sign), len(sign), dtype=torch.bool)
@@ -199,15 +226,15 @@ def _plan(
     return _Plan(goals, sign, steps, suppressed, (sign != 0) & (mapper.relative == 0), visible, spoils)
 
 
-def _aimed(mapper: OffsetMapper, steps: Tensor, suppressed: Tensor, look: int) -> EditOffset:
+def _offset_of(mapper: OffsetMapper, steps: Tensor, suppressed: Tensor, look: int) -> EditOffset:
     return EditOffset(mapper.along(steps)[None], mapper.along(steps * suppressed)[None], look)
 
 
 class StepSearch:
-    """For each attribute the shortest step that is enough: between one that is not and one that is."""
+    """Looks for each attribute's shortest step that is enough, between one that is too short and one that is not."""
 
     def __init__(self, config: ClosedLoopConfig, visible: Tensor, spoils: Tensor) -> None:
-        """visible: [n] no step is shorter than that, unless a shorter one was enough.
+        """For n attributes. visible: [n] no step is shorter than that, unless a shorter one was enough.
 
         spoils: bool [n, n], where the column's being there means that the row's step went wrong.
         """
@@ -226,35 +253,35 @@ class StepSearch:
         there = left < config.close
         # Glasses that turned dark are there no longer, but not for lack of a longer step. (With the dark ones taken
         # off as well, next time, they may need one.)
-        spoiled_factor = (self._spoils & ~there).any(dim=1)
-        reached = there & ~spoiled_factor
-        longer = ~reached & ~spoiled_factor & (size > self._short)
+        spoiled = (self._spoils & ~there).any(dim=1)
+        reached = there & ~spoiled
+        longer = ~reached & ~spoiled & (size > self._short)
         # A longer step brought less, so the goal lies before both.
         self._beyond |= longer & (self._short > 0) & (left > self._short_left)
         self._least = self._least.minimum(size)
-        # Steps meddle with each other: what was enough may not be, once another one has grown.
+        # Steps act on each other: what was enough may not be, once another one has grown.
         forgotten = torch.where(size < self._enough, self._enough, math.inf)
         self._enough = torch.where(reached, self._enough.minimum(size), forgotten)
         self._short_left = torch.where(longer, left, self._short_left)
         self._short = torch.where(self._beyond, 0.0, torch.where(longer, size, self._short))
-        slope = gained / size.clamp(min=0.05)
-        # What does not answer yet (a hat is there or not, with little between) is tried further out, too.
-        wanted = size + left / slope.clamp(0.35, 2.5)
-        # Where nothing was done yet, nothing is known of how it answers.
-        most = torch.where(size > 0, size * config.most + 0.1, F.relu(left))
+        slope = gained / size.clamp(min=_SHORTEST_MEASURED)
+        # An attribute that comes suddenly (a hat is there or not, with little between) is tried further out, too.
+        wanted = size + left / slope.clamp(_SLOWEST, _FASTEST)
+        # Without a step so far nothing is known of how the attribute answers: go the whole way that is left.
+        most = torch.where(size > 0, size * config.most + _GROWTH, F.relu(left))
         wanted = wanted.clamp(size * config.least, most).clamp(max=config.furthest)
-        wanted = torch.where(spoiled_factor, wanted.minimum(config.spoiled_factor * size), wanted)
+        wanted = torch.where(spoiled, wanted.minimum(config.spoiled_factor * size), wanted)
         sought = torch.where(self._beyond, config.shorten * self._least, wanted)
         no_more = torch.where(left < -config.close, self._enough.minimum(wanted), self._enough)
-        # First everything gets there; a look at shorter steps would say nothing of the whole before that.
+        # Shorter steps are tried only once everything has arrived: before that they say nothing of the whole edit.
         known = self._shorter(no_more) if bool(self._enough.isfinite().all()) else no_more
         following = torch.where(self._enough.isinf(), sought, known)
         return torch.maximum(following, self._visible.minimum(self._enough))
 
     def _shorter(self, no_more: Tensor) -> Tensor:
-        """What of the steps that were enough may be enough, too; no_more: what their goals alone ask for."""
+        """Shorter steps that may be enough, too; no_more: [n] the steps that the goals alone ask for."""
         config = self._config
         part = no_more.minimum(config.shorten * self._enough)
-        # Things come suddenly: how little a step brought that was too short does not tell where they start.
+        # Attributes can come suddenly: what a step that was too short has brought does not tell where they start.
         part = torch.where(self._short > 0, part.maximum((self._short + self._enough) / 2), part)
         return torch.where(part > config.worth * self._enough, self._enough, part)

@@ -1,64 +1,29 @@
-"""FaceEditor: photo + sentence -> edited photo. Composes detector, backbone, mappers, generator and refinement.
-
-Knows nothing of files or the web: photos come in as arrays and leave as arrays.
-"""
+"""FaceEditor: the package's front door. Photo + sentence -> edited photo; composes what works on a FaceModel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import torch
-from torch import Tensor
 
-from fdvd.faces.alignment import FaceFrame
-from fdvd.faces.detection import FaceDetector
-from gan_mapping.editing.closed_loop import EditOffset, Observation, closed_loop_offset
-from gan_mapping.editing.encoding import Seen, read_latent
-from gan_mapping.editing.refinement import Progress, Refiner
-from gan_mapping.editing.requests import check_strength, check_text, choose_faces
-from gan_mapping.editing.results import EditResult, GeneratedFace, StageTimer
+from gan_mapping.editing.face_model import FaceModel
+from gan_mapping.editing.loading import load_face_model
+from gan_mapping.editing.refinement import Progress
+from gan_mapping.editing.requests import check_strength, check_text
+from gan_mapping.editing.results import EditResult, GeneratedFace
 from gan_mapping.editing.session import EditSession
-from gan_mapping.generators.protocol import Generator
-from gan_mapping.images import halved, to_batch, to_uint8
-from gan_mapping.mappers.files import Mappers
-from gan_mapping.perception.networks import IdentityNetwork
-from gan_mapping.superres.mapper import PixelMapper
+from gan_mapping.superres.faces import super_resolve
 from gan_mapping.superres.resolver import ResolverConfig
 from gan_mapping.superres.results import SuperResolution
-from vl_backbone.backbones.protocol import Backbone
 from vl_backbone.common.errors import InputError
 
 
 class FaceEditor:
-    """The friendly face of the package: `edit` a photo, or `generate` faces, by a sentence."""
+    """Edits a photo, enlarges a small face, or makes faces, by a sentence.
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        generator: Generator,
-        mappers: Mappers,
-        detector: FaceDetector,
-        identity: IdentityNetwork,
-        refiner: Refiner,
-        *,
-        preset: str,
-        refine_steps: int,
-        weights: dict[str, str],
-        device: torch.device,
-        pixel_mapper: PixelMapper | None = None,
-    ) -> None:
-        self.backbone = backbone
-        self.generator = generator
-        self.mappers = mappers
-        self.detector = detector
-        self.identity = identity
-        self.refiner = refiner
-        self.preset = preset
-        self.refine_steps = refine_steps
-        self.weights = weights
-        self.device = device
-        self.pixel_mapper = pixel_mapper
+    model: the networks, and the operations for whoever needs less than a whole task.
+    """
+
+    def __init__(self, model: FaceModel) -> None:
+        self.model = model
 
     @classmethod
     def from_preset(cls, name: str = "mini", device: str = "auto", generator: str | None = None) -> FaceEditor:
@@ -67,9 +32,7 @@ class FaceEditor:
         generator: another one than the preset's, by name or file; its W must be the one the mappers know.
         Raises WeightsError when a weight file is missing or corrupt, UsageError for an unknown preset or device.
         """
-        from gan_mapping.editing.loading import load_editor
-
-        return load_editor(name, device, generator)
+        return cls(load_face_model(name, device, generator))
 
     def edit(
         self,
@@ -93,7 +56,7 @@ class FaceEditor:
         """
         check_text(text)
         check_strength(strength)
-        session = EditSession(self, image, face, refine, aligned=aligned, progress=progress)
+        session = EditSession(self.model, image, face, refine, aligned=aligned, progress=progress)
         return session.apply(text, strength)
 
     def super_resolve(
@@ -117,10 +80,16 @@ class FaceEditor:
         Without a pixel mapper for the generator the vision mapper gives the first guess, and a note says so.
         Raises InputError for an unusable image, text or number.
         """
-        from gan_mapping.superres.faces import super_resolve
-
         return super_resolve(
-            self, image, text, strength=strength, samples=samples, seed=seed, face=face, aligned=aligned, config=config
+            self.model,
+            image,
+            text,
+            strength=strength,
+            samples=samples,
+            seed=seed,
+            face=face,
+            aligned=aligned,
+            config=config,
         )
 
     def generate(self, text: str, n: int = 4, seed: int = 0, truncation_psi: float = 0.75) -> list[GeneratedFace]:
@@ -130,133 +99,12 @@ class FaceEditor:
             raise InputError(f"n must be between 1 and 1000, got {n}.")
         if seed < 0:
             raise InputError(f"seed must be 0 or more, got {seed}.")
-        intents = self.read(text)
+        model = self.model
+        intents = model.read(text)
         faces = []
         for s in range(seed, seed + n):
-            ws = self.sample(s, truncation_psi)
-            aimed, picture = self.aim(ws, intents)
-            moved = ws + aimed.offset
-            faces.append(GeneratedFace(self.draw(moved) if picture is None else picture, moved[0], s))
+            ws = model.sample(s, truncation_psi)
+            edit, picture = model.edit_offset(ws, intents)
+            moved = ws + edit.offset
+            faces.append(GeneratedFace(model.draw(moved) if picture is None else picture, moved[0], s))
         return faces
-
-    @torch.no_grad()
-    def sample(self, seed: int, truncation_psi: float = 0.75) -> Tensor:
-        """The latent of a seed, [1, num_ws, w_dim]."""
-        z = np.random.default_rng(seed).standard_normal(self.generator.z_dim).astype(np.float32)
-        return self.generator.mapping(torch.from_numpy(z)[None].to(self.device), truncation_psi=truncation_psi)
-
-    def find_faces(
-        self, image: np.ndarray, face: str | int = "largest", aligned: bool = False
-    ) -> list[tuple[int, FaceFrame]]:
-        """(index, frame) of the chosen faces, largest first; see `edit` for the arguments."""
-        height, width = image.shape[:2]
-        if aligned:
-            return [(0, FaceFrame.from_aligned(image, self.generator.resolution))]
-        found = self.detector.detect(image)
-        if not found:
-            raise InputError(
-                "No face was found. Use a photo in which a face is clearly visible, or pass --aligned "
-                "if the picture is an already aligned face."
-            )
-        frames = [FaceFrame.from_detection(d, (width, height), self.generator.resolution) for d in found]
-        return [(i, frames[i]) for i in choose_faces(face, len(frames))]
-
-    @torch.no_grad()
-    def read(self, text: str) -> Tensor:
-        """A sentence -> intents [1, A] in the order of `mappers.attributes`; all zero when nothing was understood."""
-        batch = self.backbone.tokenize([text])
-        features = self.backbone.encode_text(batch.input_ids, batch.attention_mask)
-        return self.mappers.read(features.states(), features.attention_mask)
-
-    @torch.no_grad()
-    def draw(self, ws: Tensor) -> np.ndarray:
-        """The face of a latent [1, num_ws, w_dim], uint8 [R, R, 3]."""
-        picture: np.ndarray = to_uint8(self.generator.render(ws))[0]
-        return picture
-
-    @torch.no_grad()
-    def encode(self, crops: Sequence[np.ndarray]) -> Tensor:
-        """Aligned crops, each uint8 [R, R, 3] -> ws [B, num_ws, w_dim] by the linear vision mapper."""
-        latents: Tensor = self.mappers.vision(self._features(crops), self.generator.num_ws)
-        return latents
-
-    def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        side, full = self.backbone.image_size, self.generator.resolution
-        if full >= 2 * side:
-            # So the faces were stored that the mappers were fitted on, and so drafts are drawn.
-            pictures = [halved(one) if len(one) == full else one for one in pictures]
-        frames = to_batch(pictures, side, self.device)
-        return self.backbone.encode_video(frames[:, None]).still()
-
-    @torch.no_grad()
-    def aim(self, ws: Tensor, intents: Tensor, drawn: np.ndarray | None = None) -> tuple[EditOffset, np.ndarray | None]:
-        """What the intents [1, A] do to the face ws [1, num_ws, w_dim] at strength 1.
-
-        -> the offset, and uint8 [R, R, 3], the render of ws + offset, if one was made. The edit is tried out and its
-        steps mended by what is seen (`closed_loop_offset`), where the mappers can look. drawn: such a render of ws
-        itself, when it is there already.
-        """
-        mappers = self.mappers
-        pictures: list[np.ndarray] = []
-
-        def look(offset: Tensor) -> Observation:
-            pictures.append(self._draft(ws + offset))
-            return self.see(pictures[-1], ws + offset)
-
-        if mappers.reader is None or not bool((intents * (1 - mappers.offset.relative)).any()):
-            offset = mappers.offset(ws, intents)
-            return EditOffset(offset, torch.zeros_like(offset), -1), None
-        before = self.see(self._draft(ws) if drawn is None else drawn, ws)
-        aimed = closed_loop_offset(
-            mappers.offset,
-            ws,
-            intents,
-            before,
-            look,
-            reference_residual=mappers.vision_error,
-            excludes=mappers.excludes,
-        )
-        return aimed, pictures[aimed.look] if self.generator.exact_drafts else None
-
-    @torch.no_grad()
-    def see(self, picture: np.ndarray, ws: Tensor) -> Observation:
-        """What an aligned face, uint8 [R, R, 3], that was drawn from ws [1, num_ws, w_dim] shows.
-
-        Raises ValueError for mappers without a reader.
-        """
-        if self.mappers.reader is None:
-            raise ValueError(f"the mappers for {self.mappers.backbone} have no attribute reader")
-        features = self._features([picture])
-        latent_residual = (self.mappers.vision(features, 1)[0, 0] - ws[0].mean(dim=0)).norm()
-        return Observation(self.mappers.reader(features)[0], latent_residual)
-
-    @torch.no_grad()
-    def recognise(self, picture: np.ndarray) -> Seen:
-        """What the layers that read latents see in an aligned face, uint8 [R, R, 3]."""
-        codes = self.mappers.vision.codes(self._features([picture]))
-        described = self.mappers.correction is not None
-        return Seen(codes, self.describe_identity([picture]) if described else codes.new_zeros(1, 0))
-
-    def invert(
-        self, crop: np.ndarray, steps: int = 0, timer: StageTimer | None = None, progress: Progress | None = None
-    ) -> Tensor:
-        """An aligned crop uint8 [R, R, 3] -> ws [1, num_ws, w_dim], refined over `steps` steps."""
-        timer = timer or StageTimer()
-        mappers = self.mappers
-
-        def look(ws: Tensor) -> Seen:
-            return self.recognise(self._draft(ws))
-
-        with timer.stage("encode"):
-            ws = read_latent(self.recognise(crop), look, mappers.vision, mappers.correction, self.generator.num_ws)
-        with timer.stage("refine"):
-            return self.refiner.refine(ws, crop, steps, progress) if steps else ws
-
-    def _draft(self, ws: Tensor) -> np.ndarray:
-        picture: np.ndarray = to_uint8(self.generator.draft(ws))[0]
-        return picture
-
-    @torch.no_grad()
-    def describe_identity(self, crops: Sequence[np.ndarray]) -> Tensor:
-        """Aligned crops uint8 [R, R, 3] -> identity vectors [B, E]."""
-        return torch.cat([self.identity.describe(to_batch([crop], None, self.device)) for crop in crops])

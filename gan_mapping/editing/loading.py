@@ -1,4 +1,4 @@
-"""From a preset's name to a ready FaceEditor: the one place where files, devices and networks meet."""
+"""From a preset's name to a ready FaceModel: the one place where files, devices and networks meet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from fdvd.faces.detection import load_detector
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.closed_loop import ClosedLoopConfig
+from gan_mapping.editing.face_model import FaceModel, FaceParts, FaceSettings
 from gan_mapping.editing.refinement import Refiner
 from gan_mapping.generators.factory import MOBILE_STYLEGAN, load_generator
 from gan_mapping.generators.protocol import Generator
@@ -41,8 +42,16 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def load_editor(preset_name: str, device: str = "auto", generator_name: str | None = None) -> FaceEditor:
-    """See `FaceEditor.from_preset`."""
+def load_face_model(
+    preset_name: str,
+    device: str = "auto",
+    generator_name: str | None = None,
+    closed_loop: ClosedLoopConfig | None = None,
+) -> FaceModel:
+    """The model of that preset. closed_loop: how edits are tried out, by default as ClosedLoopConfig says.
+
+    The other arguments and the errors are those of `FaceEditor.from_preset`.
+    """
     preset = load_preset(preset_name)
     target = choose_device(device)
     store = WeightStore()
@@ -70,19 +79,23 @@ def load_editor(preset_name: str, device: str = "auto", generator_name: str | No
     if preset.generator == PIXEL_MAPPER_GENERATOR:
         pixel_mapper, used[PIXEL_MAPPER.name] = load_pixel_mapper(PIXEL_MAPPER, preset.generator)
         pixel_mapper.to(target)
-    return FaceEditor(
+    parts = FaceParts(
         backbone,
         generator,
         mappers.to(target),
         load_detector(str(target)),
         identity,
         Refiner(generator, perceptual, identity, target),
-        preset=preset.name,
-        refine_steps=preset.refine_steps,
-        weights={**backbone.weights, **generator.weights, **used},
-        device=target,
-        pixel_mapper=pixel_mapper,
+        pixel_mapper,
     )
+    settings = FaceSettings(
+        preset.name,
+        target,
+        preset.refine_steps,
+        {**backbone.weights, **generator.weights, **used},
+        closed_loop or ClosedLoopConfig(),
+    )
+    return FaceModel(parts, settings)
 
 
 def mapper_file(preset: Preset, store: WeightStore) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from fdvd.faces.alignment import FaceFrame
+from gan_mapping.editing.closed_loop import Observation
 
 
 @dataclass
@@ -30,23 +31,63 @@ class StageTimer:
 
 
 @dataclass(frozen=True)
-class EditedFace:
-    """One face of a photo.
+class InvertedFace:
+    """A face of a photo as a latent, with all that was computed on the way.
 
-    index: 0 is the largest face of the photo.
-    frame: where it lies in the photo (quad, box, score, warps).
-    reconstruction, edited: uint8 [1024, 1024, 3] RGB renders at strength 0 and at the asked strength.
-    ws: [num_ws, w_dim] the face's latent; ws_edited: the edited one.
-    identity: Euclidean distances in the identity network (same person below about 0.6).
+    index: 0 is the largest face of the photo. frame: where it lies in the photo (quad, box, score, warps).
+    crop: uint8 [R, R, 3] RGB, the aligned photo. ws: [1, num_ws, w_dim] its latent.
+    reconstruction: uint8 [R, R, 3] RGB, the render of ws.
+    identity_embeddings: [2, E], of crop and reconstruction.
+    observation: what the reconstruction shows; None where the mappers have no attribute reader.
     """
 
     index: int
     frame: FaceFrame
-    reconstruction: np.ndarray
-    edited: np.ndarray
+    crop: np.ndarray
     ws: Tensor
+    reconstruction: np.ndarray
+    identity_embeddings: Tensor
+    observation: Observation | None
+
+
+@dataclass(frozen=True)
+class EditedFace:
+    """An inverted face of a photo and its edit.
+
+    inverted: the face before the edit. edited: uint8 [R, R, 3] RGB render at the asked strength.
+    ws_edited: [num_ws, w_dim] its latent.
+    identity: Euclidean distances in the identity network (same person below about 0.6).
+    """
+
+    inverted: InvertedFace
+    edited: np.ndarray
     ws_edited: Tensor
     identity: dict[str, float]
+
+    @property
+    def index(self) -> int:
+        """0 is the largest face of the photo."""
+        return self.inverted.index
+
+    @property
+    def frame(self) -> FaceFrame:
+        """Where the face lies in the photo."""
+        return self.inverted.frame
+
+    @property
+    def crop(self) -> np.ndarray:
+        """uint8 [R, R, 3] RGB, the aligned photo as it was before any edit."""
+        return self.inverted.crop
+
+    @property
+    def reconstruction(self) -> np.ndarray:
+        """uint8 [R, R, 3] RGB, the render at strength 0."""
+        return self.inverted.reconstruction
+
+    @property
+    def ws(self) -> Tensor:
+        """The face's latent, [num_ws, w_dim]."""
+        return self.inverted.ws[0]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,41 +12,35 @@ from torch import Tensor
 from fdvd.faces.alignment import FaceFrame
 from fdvd.faces.pasting import paste
 from gan_mapping.editing.closed_loop import EditOffset
+from gan_mapping.editing.face_model import FaceModel
+from gan_mapping.editing.refinement import Progress
 from gan_mapping.editing.regions import paste_region
 from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
-from gan_mapping.editing.results import EditedFace, EditResult, StageTimer
+from gan_mapping.editing.results import EditedFace, EditResult, InvertedFace, StageTimer
 from vl_backbone.common.errors import InputError
-
-if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
-    from gan_mapping.editing.refinement import Progress
 
 
 @dataclass(frozen=True)
-class InvertedFace:
-    """A face of the photo as a latent.
+class _Edit:
+    """What intents [1, A] do to a face: the offset at strength 1 and, if it was drawn, uint8 [R, R, 3] with it."""
 
-    index: 0 is the largest face. crop: uint8 [R, R, 3] aligned photo; ws: [1, num_ws, w_dim] its latent;
-    reconstruction: uint8 [R, R, 3] render of ws. persons: [2, E] identity vectors of crop and reconstruction.
-    """
-
-    index: int
-    frame: FaceFrame
-    crop: np.ndarray
-    ws: Tensor
-    reconstruction: np.ndarray
-    persons: Tensor
+    intents: Tensor
+    offset: EditOffset
+    picture: np.ndarray | None
 
 
 class EditSession:
     """The chosen faces of one photo, inverted; `apply` edits them by a sentence.
+
+    Nothing is computed twice: the last sentence and what it does to each face are kept, so another strength of it
+    costs a drawing and the identity of that drawing.
 
     faces: what was inverted; timings_s: seconds spent on it, by stage.
     """
 
     def __init__(
         self,
-        editor: FaceEditor,
+        model: FaceModel,
         image: np.ndarray,
         face: str | int = "largest",
         refine: int | None = None,
@@ -58,30 +51,24 @@ class EditSession:
     ) -> None:
         """Finds and inverts the faces; arguments as in `FaceEditor.edit`. Raises InputError.
 
-        frames: what `editor.find_faces` gave, when that ran before (then `face` and `aligned` are not read).
+        frames: what `model.find_faces` gave, when that ran before (then `face` and `aligned` are not read).
         """
-        steps = editor.refine_steps if refine is None else refine
+        steps = model.refine_steps if refine is None else refine
         if steps < 0:
             raise InputError(f"refine must be 0 or more steps, got {steps}.")
-        self.editor = editor
+        self.model = model
         self.image = image
         timer = StageTimer()
         if frames is None:
             with timer.stage("detect"):
-                frames = editor.find_faces(image, face, aligned)
+                frames = model.find_faces(image, face, aligned)
         self.faces: list[InvertedFace] = []
         for done, (index, frame) in enumerate(frames):
-            with timer.stage("align"):
-                crop = frame.crop(image)
             report = _shifted(progress, done, len(frames))
-            ws = editor.invert(crop, steps, timer, report)
-            with timer.stage("render"):
-                reconstruction = editor.draw(ws)
-            with timer.stage("identity"):
-                persons = editor.describe_identity([crop, reconstruction])
-            self.faces.append(InvertedFace(index, frame, crop, ws, reconstruction, persons))
+            self.faces.append(_inverted(model, image, index, frame, steps, timer, report))
         self.timings_s = timer.seconds
-        self._aimed: dict[int, tuple[Tensor, EditOffset, np.ndarray | None]] = {}
+        self._last_read: tuple[str, Tensor] | None = None
+        self._last_edits: dict[int, _Edit] = {}
 
     def apply(self, text: str, strength: float = 1.0, shifts: Mapping[str, float] | None = None) -> EditResult:
         """The photo with every face edited; timings hold the inversion's too. Raises InputError.
@@ -90,23 +77,23 @@ class EditSession:
         "yes" on average); where they are given, even all 0, the text may be empty.
         """
         check_strength(strength)
-        editor = self.editor
+        model = self.model
         timer = StageTimer(dict(self.timings_s))
         with timer.stage("map_text"):
             intents, moves = self._wish(text, shifts)
         warnings = [NO_INTENT_WARNING] if text.strip() and not bool(intents.any()) else []
         shifted = {name for name, value in (shifts or {}).items() if value}
-        named = editor.mappers.named(intents)
+        named = model.mappers.named(intents)
         rgb = self.image
         faces = []
         for face in self.faces:
             with timer.stage("aim"):
-                aimed, edited = self._aim(face, intents * float(strength != 0))
-            offset = aimed.at(strength) + moves
+                edit = self._edit(face, intents * float(strength != 0))
+            offset, edited = edit.offset.at(strength) + moves, edit.picture
             ws_edited = face.ws + offset
-            if edited is None or bool((offset != aimed.offset).any()):
+            if edited is None or bool((offset != edit.offset.offset).any()):
                 with timer.stage("render"):
-                    edited = editor.draw(ws_edited)
+                    edited = model.draw(ws_edited)
             with timer.stage("paste"):
                 region = paste_region(named.keys() | shifted, face.frame.size)
                 # What an earlier face's edit reached into is cut out anew.
@@ -114,9 +101,7 @@ class EditSession:
                 rgb = paste(rgb, face.frame, face.reconstruction, edited, region=region, crop=crop)
             with timer.stage("identity"):
                 identity = self._identity(face, edited)
-            faces.append(
-                EditedFace(face.index, face.frame, face.reconstruction, edited, face.ws[0], ws_edited[0], identity)
-            )
+            faces.append(EditedFace(face, edited, ws_edited[0], identity))
         return EditResult(rgb, faces, named, timer.seconds, warnings)
 
     def renders(
@@ -125,38 +110,71 @@ class EditSession:
         """The first face at several strengths, uint8 [R, R, 3] each, not pasted back; arguments as in `apply`."""
         for strength in strengths:
             check_strength(strength)
-        editor, face = self.editor, self.faces[0]
+        face = self.faces[0]
         intents, moves = self._wish(text, shifts)
-        ws, aimed = face.ws, self._aim(face, intents)[0]
-        return [editor.draw(ws + aimed.at(strength) + moves) for strength in strengths]
+        offset = self._edit(face, intents).offset
+        return [self.model.draw(face.ws + offset.at(strength) + moves) for strength in strengths]
 
-    def _aim(self, face: InvertedFace, intents: Tensor) -> tuple[EditOffset, np.ndarray | None]:
-        """`FaceEditor.aim` for that face; the last answer is kept, so that a slider does not aim anew each time."""
+    def _edit(self, face: InvertedFace, intents: Tensor) -> _Edit:
+        """What the intents do to that face; the last answer is kept, so that a slider does not try it out again."""
         if not bool(intents.any()):
-            nothing = torch.zeros_like(face.ws)
-            return EditOffset(nothing, nothing, -1), face.reconstruction
-        last = self._aimed.get(face.index)
-        if last is None or not torch.equal(last[0], intents):
-            last = self._aimed[face.index] = (intents, *self.editor.aim(face.ws, intents, face.reconstruction))
-        return last[1:]
+            return _Edit(intents, EditOffset.unobserved(torch.zeros_like(face.ws)), face.reconstruction)
+        last = self._last_edits.get(face.index)
+        if last is None or not torch.equal(last.intents, intents):
+            offset, picture = self.model.edit_offset(face.ws, intents, face.observation)
+            last = self._last_edits[face.index] = _Edit(intents, offset, picture)
+        return last
 
     def _wish(self, text: str, shifts: Mapping[str, float] | None) -> tuple[Tensor, Tensor]:
         """What is asked for: intents [1, A] read from the text, and the shifts as an offset [num_ws, w_dim] or 0."""
-        editor, ws = self.editor, self.faces[0].ws
+        mappers, ws = self.model.mappers, self.faces[0].ws
         if not shifts:
             check_text(text)
-            return editor.read(text), torch.zeros_like(ws[0])
-        weights = _named_weights(shifts, editor.mappers.attributes).to(ws.device)
-        moves = editor.mappers.offset.along(weights)
-        return (editor.read(text) if text.strip() else torch.zeros_like(weights)[None]), moves
+            return self._read(text), torch.zeros_like(ws[0])
+        weights = _named_weights(shifts, mappers.attributes).to(ws.device)
+        moves = mappers.offset.along(weights)
+        return (self._read(text) if text.strip() else torch.zeros_like(weights)[None]), moves
+
+    def _read(self, text: str) -> Tensor:
+        """`FaceModel.read`; the last sentence is kept."""
+        if self._last_read is None or self._last_read[0] != text:
+            self._last_read = text, self.model.read(text)
+        return self._last_read[1]
 
     def _identity(self, face: InvertedFace, edited: np.ndarray) -> dict[str, float]:
-        photo, before = face.persons
-        after = self.editor.describe_identity([edited])[0]
+        photo, before = face.identity_embeddings
+        after = before if edited is face.reconstruction else self.model.describe_identity([edited])[0]
         return {
             "photo_to_reconstruction": round(float((photo - before).norm()), 4),
             "reconstruction_to_edit": round(float((before - after).norm()), 4),
         }
+
+
+def _inverted(
+    model: FaceModel,
+    image: np.ndarray,
+    index: int,
+    frame: FaceFrame,
+    steps: int,
+    timer: StageTimer,
+    progress: Progress | None,
+) -> InvertedFace:
+    """One face of a photo, from its pixels to its latent and what that shows."""
+    with timer.stage("align"):
+        crop = frame.crop(image)
+    with timer.stage("encode"):
+        seen = model.recognise(crop)
+    ws = model.invert(crop, steps, timer, progress, seen)
+    with timer.stage("render"):
+        reconstruction = model.draw(ws)
+    with timer.stage("encode"):
+        observation = model.observe(reconstruction, ws) if model.can_observe else None
+    with timer.stage("identity"):
+        # The inversion may have asked for the photo's embedding already.
+        known = seen.identity_embedding
+        photo = known if known.shape[1] else model.describe_identity([crop])
+        embeddings = torch.cat([photo, model.describe_identity([reconstruction])])
+    return InvertedFace(index, frame, crop, ws, reconstruction, embeddings, observation)
 
 
 def _named_weights(shifts: Mapping[str, float], attributes: Sequence[str]) -> Tensor:

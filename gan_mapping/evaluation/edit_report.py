@@ -34,8 +34,8 @@ def report_json(runs: Sequence[MethodRun], sentences: SentenceFile, instruments:
         methods.append(
             {
                 "name": run.method.name,
-                "backbone": run.method.editor.mappers.backbone,
-                "weights": run.method.editor.weights,
+                "backbone": run.method.model.mappers.backbone,
+                "weights": run.method.model.weights,
                 "faces": {"generated": _faces(run, False), "photos": _faces(run, True)},
                 "generated": [asdict(row) for row in by_sentence(generated, drawn)] if generated else [],
                 "photos": [asdict(row) for row in by_sentence(photos, drawn)] if photos else [],
@@ -92,7 +92,7 @@ def report_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def latent_residual(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
+def misread(intents: dict[str, float], sentence: EditSentence) -> tuple[list[str], list[str]]:
     """(targets that were missed or read with the wrong sign, attributes read that nobody meant)."""
     wrong = [name for name, sign in sentence.targets if intents.get(name, 0.0) * sign <= 0]
     extra = [name for name in intents if name not in sentence.mentioned]
@@ -114,7 +114,7 @@ def _baselines(run: MethodRun) -> list[Comparison]:
 
 def _understanding(run: MethodRun, sentence: EditSentence) -> Json:
     intents = run.intents[sentence.text]
-    wrong, extra = latent_residual(intents, sentence)
+    wrong, extra = misread(intents, sentence)
     return {"text": sentence.text, "intents": intents, "wrong": wrong, "extra": extra}
 
 
@@ -129,7 +129,7 @@ def _methods_table(runs: Sequence[MethodRun], sentences: Sequence[EditSentence])
         if generated:
             row = by_sentence(generated, sentences)[-1]
             lines.append(
-                f"| {run.method.name} | {run.method.editor.mappers.backbone} | {len(_faces(run, False))} "
+                f"| {run.method.name} | {run.method.model.mappers.backbone} | {len(_faces(run, False))} "
                 f"| {row.pairs} |{_cells(row)}"
             )
     return "\n".join(lines)

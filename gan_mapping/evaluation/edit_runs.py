@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from gan_mapping.editing.closed_loop import ClosedLoopConfig
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.evaluation.boundaries import fit_boundaries
 from gan_mapping.evaluation.edits import EditMeasure, EditMeasurer, FacePlan
 from gan_mapping.evaluation.faces import FaceChoice, FaceSource, start_face
@@ -72,7 +71,7 @@ class MethodRun:
 
 
 def run_edits(
-    editor: FaceEditor, options: EditOptions, out: Path, advance: Advance = lambda done, total: None
+    model: FaceModel, options: EditOptions, out: Path, advance: Advance = lambda done, total: None
 ) -> tuple[list[MethodRun], SentenceFile, Metrics]:
     """Measures what is not in `out` yet; advance(done, total) counts edits at strength 1.
 
@@ -81,8 +80,8 @@ def run_edits(
     """
     sentences = load_sentences(options.sentences)
     sources = options.sources()
-    methods = load_methods(editor, options.mappers)
-    instruments = load_instruments(editor, options.perceptual)
+    methods = load_methods(model, options.mappers)
+    instruments = load_instruments(model, options.perceptual)
     each = len(sources) * len(sentences.drawn)
     runs = []
     for i, method in enumerate(methods):
@@ -90,9 +89,9 @@ def run_edits(
         if i == 0 and options.boundary_faces:
             boundary = _boundary(method, sentences.drawn)
         if i == 0 and options.optimised_faces * options.optimised_sentences:
-            backbone = load_backbone(OPTIMISER_BACKBONE, str(editor.device))
-            optimiser = TextOptimiser(editor.generator, backbone, instruments.network)
-        measurer = EditMeasurer(method.editor, instruments, sentences.drawn, boundary, optimiser)
+            backbone = load_backbone(OPTIMISER_BACKBONE, str(model.device))
+            optimiser = TextOptimiser(model.generator, backbone, instruments.network)
+        measurer = EditMeasurer(method.model, instruments, sentences.drawn, boundary, optimiser)
         run = MethodRun(method, [], {}, {text: intents_of(method, text) for text in sentences.texts})
         _run_method(run, measurer, sources, options, out / "edits", advance, i * each, len(methods) * each)
         runs.append(run)
@@ -100,11 +99,11 @@ def run_edits(
 
 
 def _boundary(method: Method, sentences: Sequence[EditSentence]) -> OffsetMapper:
-    editor = method.editor
+    model = method.model
     wanted = sorted({name for sentence in sentences for name, _ in sentence.targets})
-    relative = editor.mappers.offset.relative.cpu()
-    boundary = fit_boundaries(editor.generator, editor.mappers.attributes, wanted, relative)
-    return boundary.to(editor.device).requires_grad_(False)
+    relative = model.mappers.offset.relative.cpu()
+    boundary = fit_boundaries(model.generator, model.mappers.attributes, wanted, relative)
+    return boundary.to(model.device).requires_grad_(False)
 
 
 def _run_method(
@@ -124,13 +123,13 @@ def _run_method(
         done = first + number * len(measurer.sentences)
         advance(done, total)
         plan = plan_face(source, number, measurer, options)
-        refine = options.steps(measurer.editor, source)
+        refine = options.steps(measurer.model, source)
         key = record_key(source, plan, measurer, refine)
         record = records.read(source.name, key)
         if record is None:
             counted = iter(range(done + 1, total + 1))
             try:
-                face = start_face(measurer.editor, source, refine)
+                face = start_face(measurer.model, source, refine)
             except InputError as error:
                 run.failed[source.name] = str(error)
                 continue
@@ -165,8 +164,8 @@ def plan_face(source: FaceSource, number: int, measurer: EditMeasurer, options: 
 
 def intents_of(method: Method, text: str) -> dict[str, float]:
     """What the method's text mapper reads in a sentence, by attribute."""
-    values = method.editor.read(text)[0]
-    named = zip(method.editor.mappers.attributes, values.tolist(), strict=True)
+    values = method.model.read(text)[0]
+    named = zip(method.model.mappers.attributes, values.tolist(), strict=True)
     return {name: round(value, 2) for name, value in named if value}
 
 
@@ -178,11 +177,11 @@ def record_key(source: FaceSource, plan: FacePlan, measurer: EditMeasurer, refin
             "source": source.fingerprint(),
             "plan": asdict(plan),
             "refine": refine,
-            "aim": asdict(ClosedLoopConfig()),
-            "weights": measurer.editor.weights,
+            "aim": asdict(measurer.model.closed_loop),
+            "weights": measurer.model.weights,
             "optimiser": optimiser.backbone.weights if optimiser is not None else None,
             "judge": [sha256_of(JUDGE_FILE), JUDGE_NETWORK, measurer.instruments.perceptual_name],
             "sentences": [[s.text, s.targets, sorted(s.may)] for s in measurer.sentences],
-            "device": measurer.editor.device.type,
+            "device": measurer.model.device.type,
         }
     )

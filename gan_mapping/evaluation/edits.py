@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fdvd.faces.pasting import paste, paste_mask
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.editing.regions import edited_region, paste_region
 from gan_mapping.evaluation.faces import StartedFace
 from gan_mapping.evaluation.measures import mean, outside_pixels_changed, perceptual_where, spearman
@@ -141,7 +141,7 @@ class Reading:
 class EditMeasurer:
     """Measures faces one at a time; `boundary` and `optimiser` are the baselines, where they are wanted."""
 
-    editor: FaceEditor
+    model: FaceModel
     instruments: Metrics
     sentences: Sequence[EditSentence]
     boundary: OffsetMapper | None = None
@@ -154,30 +154,32 @@ class EditMeasurer:
         before = self.instruments.look(face.reconstruction)
         small = [thumbnail(face.reconstruction)]
         measures = []
+        photo = None if face.photo is None else self.instruments.who(face.crop)
         for sentence in self.sentences:
-            measure, picture = self._edit(face, before, sentence, plan)
+            measure, picture = self._edit(face, photo, before, sentence, plan)
             measures.append(measure)
             small.append(picture)
             report()
         return measures, np.concatenate(small)
 
     def _edit(
-        self, face: StartedFace, before: Look, sentence: EditSentence, plan: FacePlan
+        self, face: StartedFace, photo: Tensor | None, before: Look, sentence: EditSentence, plan: FacePlan
     ) -> tuple[EditMeasure, np.ndarray]:
+        """photo: identity vector of the photo's crop, None for a face without a photo."""
         reading = Reading.of(sentence, self.instruments)
         start = time.perf_counter()
-        intents = self.editor.read(sentence.text)
-        aimed, picture = self.editor.aim(face.ws, intents, face.reconstruction)
+        intents = self.model.read(sentence.text)
+        edit, picture = self.model.edit_offset(face.ws, intents, face.observation)
         if picture is None:
-            picture = self.editor.draw(face.ws + aimed.offset)
+            picture = self.model.draw(face.ws + edit.offset)
         seconds = time.perf_counter() - start
         after = self.instruments.look(picture)
         held = reading.margins(before) > 0
-        strengths, monotone = self._slider(face, before, after, aimed.offset, reading, plan.strengths)
+        strengths, monotone = self._slider(face, before, after, edit.offset, reading, plan.strengths)
         optimised, optimised_seconds = self._optimised(face, before, reading, plan)
         names = self.instruments.judge.attributes
         region = edited_region((name for name, _ in sentence.targets), len(picture))
-        photo_to_edit, photo_to_paste, outside_pixels = self._on_photo(face, picture, after, intents)
+        photo_to_edit, photo_to_paste, outside_pixels = self._on_photo(face, photo, picture, after, intents)
         measure = EditMeasure(
             sentence.text,
             held.tolist(),
@@ -211,7 +213,7 @@ class EditMeasurer:
         missing = reading.margins(before) <= 0
         if not strengths or not bool(missing.any()):
             return (), math.nan
-        between = [self.instruments.look(self.editor.draw(face.ws + k * offset)) for k in strengths]
+        between = [self.instruments.look(self.model.draw(face.ws + k * offset)) for k in strengths]
         line = torch.stack([reading.margins(look)[missing] for look in (before, *between, after)])
         attempts = [reading.attempt(k, before, look) for k, look in zip(strengths, between, strict=True)]
         return tuple(attempts), mean([spearman(line[:, t]) for t in range(line.shape[1])])
@@ -219,14 +221,14 @@ class EditMeasurer:
     def _along_boundary(
         self, face: StartedFace, before: Look, reading: Reading, steps: Sequence[float]
     ) -> tuple[Attempt, ...]:
-        """The baseline is told the targets: it has no text to latent_residual."""
+        """The baseline is told the targets: it has no text to misread."""
         if self.boundary is None or not steps:
             return ()
-        intents = torch.zeros(1, len(self.editor.mappers.attributes), device=face.ws.device)
+        intents = torch.zeros(1, len(self.model.mappers.attributes), device=face.ws.device)
         for name, sign in reading.sentence.targets:
-            intents[0, self.editor.mappers.attributes.index(name)] = float(sign)
+            intents[0, self.model.mappers.attributes.index(name)] = float(sign)
         offset = self.boundary(face.ws, intents)
-        looks = [self.instruments.look(self.editor.draw(face.ws + k * offset)) for k in steps]
+        looks = [self.instruments.look(self.model.draw(face.ws + k * offset)) for k in steps]
         return tuple(reading.attempt(k, before, look) for k, look in zip(steps, looks, strict=True))
 
     def _optimised(
@@ -238,25 +240,24 @@ class EditMeasurer:
         start = time.perf_counter()
         for step, ws in self.optimiser.run(face.ws, reading.sentence.text, plan.optimisation):
             seconds += time.perf_counter() - start
-            attempts.append(reading.attempt(step, before, self.instruments.look(self.editor.draw(ws))))
+            attempts.append(reading.attempt(step, before, self.instruments.look(self.model.draw(ws))))
             start = time.perf_counter()
         return tuple(attempts), seconds
 
     def _on_photo(
-        self, face: StartedFace, picture: np.ndarray, after: Look, intents: Tensor
+        self, face: StartedFace, who: Tensor | None, picture: np.ndarray, after: Look, intents: Tensor
     ) -> tuple[float, float, int]:
         """Distances from the photo, and what was changed where nothing may change."""
-        if face.photo is None or face.frame is None:
+        if face.photo is None or face.frame is None or who is None:
             return math.nan, math.nan, -1
-        region = paste_region(self.editor.mappers.named(intents), face.frame.size)
-        pasted = paste(face.photo, face.frame, face.reconstruction, picture, region=region)
+        region = paste_region(self.model.mappers.named(intents), face.frame.size)
+        pasted = paste(face.photo, face.frame, face.reconstruction, picture, region=region, crop=face.crop)
         # Any pixel the mask can reach: warped with the same kernel, so even a trace counts as inside.
         mask = paste_mask(face.frame.size)[0, 0, :, :, None].numpy()
         patch = face.frame.warp_back(np.ascontiguousarray(mask, dtype=np.float32))
         inside = np.zeros(face.photo.shape[:2], dtype=bool)
         height, width = patch.values.shape[:2]
         inside[patch.y0 : patch.y0 + height, patch.x0 : patch.x0 + width] = patch.values[..., 0] != 0
-        who = self.instruments.who(face.crop)
         pasted_who = self.instruments.who(face.frame.crop(pasted))
         changed = outside_pixels_changed(face.photo, pasted, inside)
         return float((who - after.who).norm()), float((who - pasted_who).norm()), changed

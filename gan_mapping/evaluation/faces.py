@@ -14,7 +14,8 @@ from torch import Tensor
 from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
 from fdvd.faces.alignment import FaceFrame
 from fdvd.media.photos import load_photo
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.closed_loop import Observation
+from gan_mapping.editing.face_model import FaceModel
 from vl_backbone.common.errors import UsageError
 from vl_backbone.weights.files import sha256_of
 
@@ -46,7 +47,8 @@ class StartedFace:
     """A face seen as a picture and written as a latent.
 
     crop, reconstruction: uint8 [R, R, 3]; ws: [1, num_ws, w_dim]; truth: the latent [w_dim] it was drawn from, or
-    None; photo, frame: the whole photo uint8 [H, W, 3] and where the face lies in it, or None.
+    None; photo, frame: the whole photo uint8 [H, W, 3] and where the face lies in it, or None; observation: what the
+    reconstruction shows, None where the mappers have no attribute reader.
     """
 
     source: FaceSource
@@ -56,6 +58,7 @@ class StartedFace:
     truth: Tensor | None = None
     photo: np.ndarray | None = None
     frame: FaceFrame | None = None
+    observation: Observation | None = None
 
 
 def held_out_faces(count: int) -> list[FaceSource]:
@@ -122,26 +125,28 @@ class FaceChoice:
         """The faces, generated ones first; UsageError for what is not there."""
         return [*held_out_faces(self.faces), *photo_faces(self.photos)]
 
-    def refine_steps(self, editor: FaceEditor) -> int:
-        """The steps of a refinement by that editor."""
-        return editor.refine_steps if self.refine is None else self.refine
+    def refine_steps(self, model: FaceModel) -> int:
+        """The steps of a refinement by that model."""
+        return model.refine_steps if self.refine is None else self.refine
 
-    def steps(self, editor: FaceEditor, source: FaceSource) -> int:
+    def steps(self, model: FaceModel, source: FaceSource) -> int:
         """The steps before an edit: generated faces lie in W already, photos get the refinement a user gets."""
-        return self.refine_steps(editor) if source.real else 0
+        return self.refine_steps(model) if source.real else 0
 
 
-def start_face(editor: FaceEditor, source: FaceSource, refine: int = 0) -> StartedFace:
+def start_face(model: FaceModel, source: FaceSource, refine: int = 0) -> StartedFace:
     """Draws or loads the face and reads it back from its picture, over `refine` steps. InputError without a face."""
     photo, frame, truth = None, None, None
     if source.path is not None:
         photo = load_photo(source.path).rgb
-        frame = editor.find_faces(photo)[0][1]
+        frame = model.find_faces(photo)[0][1]
         crop = frame.crop(photo)
     else:
         assert source.seed is not None
-        drawn = editor.sample(source.seed, TRUNCATION)
+        drawn = model.sample(source.seed, TRUNCATION)
         truth = drawn[0, 0]
-        crop = editor.draw(drawn)
-    ws = editor.invert(crop, refine)
-    return StartedFace(source, crop, ws, editor.draw(ws), truth, photo, frame)
+        crop = model.draw(drawn)
+    ws = model.invert(crop, refine)
+    reconstruction = model.draw(ws)
+    observation = model.observe(reconstruction, ws) if model.can_observe else None
+    return StartedFace(source, crop, ws, reconstruction, truth, photo, frame, observation)

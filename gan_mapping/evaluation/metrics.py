@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.evaluation.judge import JUDGE_FILE, Judge, load_judge
 from gan_mapping.images import to_batch
 from gan_mapping.mappers.presets import load_preset
@@ -60,14 +60,14 @@ class Metrics:
         return torch.tensor([self.judge.auc[name] >= JUDGED_AUC for name in self.judge.attributes])
 
 
-def load_instruments(editor: FaceEditor, perceptual: str | None = None) -> Metrics:
-    """Metrics on the editor's device. perceptual: a name of `load_perceptual`, by default the preset's.
+def load_instruments(model: FaceModel, perceptual: str | None = None) -> Metrics:
+    """Metrics on the model's device. perceptual: a name of `load_perceptual`, by default the preset's.
 
     Raises WeightsError when a file is missing, UsageError for an unknown name.
     """
     store = WeightStore()
-    name = perceptual or load_preset(editor.preset).perceptual
-    network, _ = load_identity(JUDGE_NETWORK, editor.device, store)
+    name = perceptual or load_preset(model.preset).perceptual
+    network, _ = load_identity(JUDGE_NETWORK, model.device, store)
     assert isinstance(network, FaceNetwork)
-    judge = load_judge(JUDGE_FILE, network).to(editor.device)
-    return Metrics(judge, network, load_perceptual(name, editor.device, store)[0], name, editor.device)
+    judge = load_judge(JUDGE_FILE, network).to(model.device)
+    return Metrics(judge, network, load_perceptual(name, model.device, store)[0], name, model.device)

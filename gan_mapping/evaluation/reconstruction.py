@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.evaluation.edits import distance, thumbnail
 from gan_mapping.evaluation.faces import FaceChoice, FaceSource, StartedFace, start_face
 from gan_mapping.evaluation.measures import mean, perceptual_where, psnr
@@ -73,7 +72,7 @@ class ReconstructionRun:
 
 
 def run_reconstruction(
-    editor: FaceEditor,
+    model: FaceModel,
     options: ReconstructionOptions,
     out: Path,
     advance: Callable[[int, int], None] = lambda done, total: None,
@@ -83,8 +82,8 @@ def run_reconstruction(
     Writes out/reconstruction/METHOD/*.json and beside each folder METHOD.jpg, a contact sheet.
     """
     sources = options.sources()
-    methods = load_methods(editor, options.mappers)
-    instruments = load_instruments(editor, options.perceptual)
+    methods = load_methods(model, options.mappers)
+    instruments = load_instruments(model, options.perceptual)
     folder = out / "reconstruction"
     runs = []
     for i, method in enumerate(methods):
@@ -92,16 +91,16 @@ def run_reconstruction(
         for number_, source in enumerate(sources):
             advance(i * len(sources) + number_, len(sources) * len(methods))
             ways = _ways(source, number_, options)
-            steps = options.refine_steps(method.editor)
+            steps = options.refine_steps(method.model)
             key = _key(source, ways, method, instruments, steps)
             record = records.read(source.name, key)
             if record is None:
                 try:
-                    face = start_face(method.editor, source)
+                    face = start_face(method.model, source)
                 except InputError as error:
                     run.failed[source.name] = str(error)
                     continue
-                found, strip = measure_ways(face, method.editor, instruments, ways, steps)
+                found, strip = measure_ways(face, method.model, instruments, ways, steps)
                 save_strip(records.picture(source.name), strip)
                 record = {"face": source.name, "ways": [asdict(m) for m in found]}
                 records.write(source.name, key, record)
@@ -120,7 +119,7 @@ def run_reconstruction(
 
 
 def measure_ways(
-    face: StartedFace, editor: FaceEditor, instruments: Metrics, ways: Sequence[str], steps: int
+    face: StartedFace, model: FaceModel, instruments: Metrics, ways: Sequence[str], steps: int
 ) -> tuple[list[ReconstructionMeasure], np.ndarray]:
     """-> a measure per way, and small pictures uint8 [(1 + ways) * SMALL, SMALL, 3], the crop first."""
     before = instruments.look(face.crop)
@@ -129,9 +128,9 @@ def measure_ways(
     for way in ways:
         ws, picture = face.ws, face.reconstruction
         if way != LINEAR:
-            with _loss_without_identity(editor, way == INDEPENDENT):
-                ws = editor.refiner.refine(face.ws, face.crop, steps)
-            picture = editor.draw(ws)
+            refiner = model.refiner.without_identity() if way == INDEPENDENT else model.refiner
+            ws = refiner.refine(face.ws, face.crop, steps)
+            picture = model.draw(ws)
         after = instruments.look(picture)
         everywhere = torch.ones(len(picture), len(picture), dtype=torch.bool)
         found.append(
@@ -140,7 +139,7 @@ def measure_ways(
                 distance(before, after),
                 perceptual_where(before.maps, after.maps, everywhere),
                 psnr(face.crop, picture),
-                math.nan if face.truth is None else _cosine(ws, face.truth, editor.generator.w_mean),
+                math.nan if face.truth is None else _cosine(ws, face.truth, model.generator.w_mean),
             )
         )
         small.append(thumbnail(picture))
@@ -170,21 +169,10 @@ def _ways(source: FaceSource, place: int, options: ReconstructionOptions) -> lis
 
 
 def _key(source: FaceSource, ways: list[str], method: Method, instruments: Metrics, steps: int) -> str:
-    weights = [method.editor.weights, instruments.perceptual_name, method.editor.device.type]
+    weights = [method.model.weights, instruments.perceptual_name, method.model.device.type]
     used = 0 if ways == [LINEAR] else steps
     return fingerprint({"source": source.fingerprint(), "ways": ways, "steps": used, "weights": weights})
 
 
 def _from_json(row: Json) -> ReconstructionMeasure:
     return ReconstructionMeasure(row["way"], **{name: number(row[name]) for name in FIGURES})
-
-
-@contextmanager
-def _loss_without_identity(editor: FaceEditor, without: bool) -> Iterator[None]:
-    """The refiner with its face term switched off, for as long as the block runs."""
-    refiner = editor.refiner
-    editor.refiner = refiner.without_identity() if without else refiner
-    try:
-        yield
-    finally:
-        editor.refiner = refiner

@@ -33,9 +33,9 @@ def reconstruction_json(
             for way, faces, figures in summarise_ways(run.measures, real)
         ]
         faces = [{"face": face, "photo": real, **asdict(m)} for face, real, m in run.measures]
-        backbone = run.method.editor.mappers.backbone
+        backbone = run.method.model.mappers.backbone
         row: Json = {"name": run.method.name, "backbone": backbone, "means": means, "faces": faces}
-        methods.append({**row, "weights": run.method.editor.weights, "failed": run.failed})
+        methods.append({**row, "weights": run.method.model.weights, "failed": run.failed})
     settings = {**asdict(options), "photos": len(options.photos), "mappers": [m.name for m in options.mappers]}
     return {"methods": methods, "perceptual": instruments.perceptual_name, "settings": settings}
 
@@ -44,7 +44,7 @@ def reconstruction_markdown(
     runs: Sequence[ReconstructionRun], instruments: Metrics, options: ReconstructionOptions
 ) -> str:
     """The report; docs/evaluation.md says what each number means."""
-    steps = ", ".join(sorted({str(options.refine_steps(run.method.editor)) for run in runs}))
+    steps = ", ".join(sorted({str(options.refine_steps(run.method.model)) for run in runs}))
     lines = [
         "# Reconstruction",
         "",
@@ -57,7 +57,7 @@ def reconstruction_markdown(
     for run in runs:
         for real, kind in KINDS:
             for way, faces, figures in summarise_ways(run.measures, real):
-                start = f"| {run.method.name} | {run.method.editor.mappers.backbone} | {faces} {kind} | {way} |"
+                start = f"| {run.method.name} | {run.method.model.mappers.backbone} | {faces} {kind} | {way} |"
                 lines.append(start + "".join(f" {plain(figures[name], DIGITS[name])} |" for name in FIGURES))
     for run in runs:
         photos = [face for face, real, m in run.measures if real and m.way == LINEAR]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_mapping.editing.closed_loop import ClosedLoopConfig
-from gan_mapping.editing.editor import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.evaluation.edits import thumbnail
 from gan_mapping.evaluation.faces import FaceChoice, start_face
 from gan_mapping.evaluation.records import FaceRecords, fingerprint
@@ -19,7 +18,7 @@ from vl_backbone.common.errors import InputError
 
 
 def run_sheet(
-    editor: FaceEditor,
+    model: FaceModel,
     choice: FaceChoice,
     out: Path,
     advance: Callable[[int, int], None] = lambda done, total: None,
@@ -31,19 +30,19 @@ def run_sheet(
     records, strips, failed = FaceRecords(out / "sheet"), [], {}
     for place, source in enumerate(sources):
         advance(place, len(sources))
-        steps = choice.steps(editor, source)
-        settings = [source.fingerprint(), texts, steps, asdict(ClosedLoopConfig()), editor.weights, editor.device.type]
+        steps = choice.steps(model, source)
+        settings = [source.fingerprint(), texts, steps, asdict(model.closed_loop), model.weights, model.device.type]
         key = fingerprint({"settings": settings})
         if records.read(source.name, key) is None:
             try:
-                face = start_face(editor, source, steps)
+                face = start_face(model, source, steps)
             except InputError as error:
                 failed[source.name] = str(error)
                 continue
             small = [thumbnail(face.crop), thumbnail(face.reconstruction)]
             for text in texts:
-                aimed, picture = editor.aim(face.ws, editor.read(text), face.reconstruction)
-                small.append(thumbnail(editor.draw(face.ws + aimed.offset) if picture is None else picture))
+                edit, picture = model.edit_offset(face.ws, model.read(text), face.observation)
+                small.append(thumbnail(model.draw(face.ws + edit.offset) if picture is None else picture))
             save_strip(records.picture(source.name), np.concatenate(small))
             records.write(source.name, key, {"face": source.name})
         strips.append(records.picture(source.name))

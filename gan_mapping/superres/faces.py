@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from fdvd.faces.alignment import FaceFrame
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.editing.requests import NO_INTENT_WARNING, check_strength, check_text
 from gan_mapping.editing.results import StageTimer
 from gan_mapping.images import to_signed, to_uint8
@@ -18,9 +17,6 @@ from gan_mapping.superres.results import INVENTED_WARNING, ResolvedFace, SuperRe
 from gan_mapping.superres.start import PixelStart, VisionStart
 from vl_backbone.common.errors import InputError
 
-if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
-
 # A picture this small is a face: no detector could say more.
 ALIGNED_SIDE = 64
 MAX_SAMPLES = 64
@@ -28,7 +24,7 @@ ROUGH_START = "it starts from the editor's own mapper, on the enlarged pixels, s
 
 
 def low_resolution_face(
-    editor: FaceEditor, image: np.ndarray, face: str | int, aligned: bool
+    model: FaceModel, image: np.ndarray, face: str | int, aligned: bool
 ) -> tuple[FaceFrame, np.ndarray, list[str]]:
     """The frame of the face in a picture, its own pixels (uint8 [s, s, 3], s in 8..256), and notes for the user.
 
@@ -37,16 +33,16 @@ def low_resolution_face(
     height, width = image.shape[:2]
     aligned = aligned or max(height, width) <= ALIGNED_SIDE
     if aligned:
-        frame = FaceFrame.from_aligned(image, editor.generator.resolution)
+        frame = FaceFrame.from_aligned(image, model.generator.resolution)
     else:
-        frames = editor.find_faces(image, face)
+        frames = model.find_faces(image, face)
         if len(frames) != 1:
             raise InputError("Super-resolution does one face at a time: pass largest or a number, not all.")
         frame = frames[0][1]
     own = round(float(np.linalg.norm(frame.quad[3] - frame.quad[0])))
     if own < MIN_SIDE:
         raise InputError(f"The face is {own} px wide; super-resolution needs {MIN_SIDE} px or more.")
-    most = min(MAX_SIDE, editor.generator.resolution)
+    most = min(MAX_SIDE, model.generator.resolution)
     notes = []
     if aligned and width != height:
         notes.append(f"The picture is {width}x{height}; only the square in its middle is used.")
@@ -58,27 +54,27 @@ def low_resolution_face(
     return frame, pixels, notes
 
 
-def resolver_of(editor: FaceEditor, config: ResolverConfig | None = None) -> tuple[SuperResolver, list[str]]:
-    """The editor's resolver, and notes for the user."""
-    start: PixelStart | None = editor.pixel_mapper
+def resolver_of(model: FaceModel, config: ResolverConfig | None = None) -> tuple[SuperResolver, list[str]]:
+    """The model's resolver, and notes for the user."""
+    start: PixelStart | None = model.pixel_mapper
     notes = []
     if start is None:
-        start = VisionStart(editor.backbone, editor.mappers.vision, editor.generator)
-        notes.append(f"No super-resolution mapper was fitted for {editor.generator.name}: {ROUGH_START}")
-    see = None if editor.mappers.reader is None else lambda image, ws: editor.see(picture_of(image), ws)
-    return SuperResolver(editor.generator, start, editor.mappers, config, see), notes
+        start = VisionStart(model.backbone, model.mappers.vision, model.generator)
+        notes.append(f"No super-resolution mapper was fitted for {model.generator.name}: {ROUGH_START}")
+    observe = (lambda image, ws: model.observe(picture_of(image), ws)) if model.can_observe else None
+    return SuperResolver(model.generator, start, model.mappers, config, observe), notes
 
 
-def wish_of(editor: FaceEditor, text: str | None) -> tuple[Tensor, list[str]]:
+def wish_of(model: FaceModel, text: str | None) -> tuple[Tensor, list[str]]:
     """Intents [1, A] of a sentence (all zero without one), and notes for the user."""
     if not text:
-        return torch.zeros(1, len(editor.mappers.attributes), device=editor.device), []
-    intents = editor.read(text)
+        return torch.zeros(1, len(model.mappers.attributes), device=model.device), []
+    intents = model.read(text)
     return intents, [] if bool(intents.any()) else [NO_INTENT_WARNING]
 
 
 def super_resolve(
-    editor: FaceEditor,
+    model: FaceModel,
     image: np.ndarray,
     text: str | None = None,
     *,
@@ -98,23 +94,23 @@ def super_resolve(
     timer = StageTimer()
     warnings = [INVENTED_WARNING]
     with timer.stage("detect"):
-        frame, picture, notes = low_resolution_face(editor, image, face, aligned)
+        frame, picture, notes = low_resolution_face(model, image, face, aligned)
     warnings += notes
-    resolver, notes = resolver_of(editor, config)
+    resolver, notes = resolver_of(model, config)
     warnings += notes
     with timer.stage("map_text"):
-        intents, notes = wish_of(editor, text)
+        intents, notes = wish_of(model, text)
     warnings += notes
-    pixels = as_pixels(picture, editor.device)
+    pixels = as_pixels(picture, model.device)
     count = resolver.pixel_mapper.open_directions(pixels.shape[-1]).shape[1]
     answers = []
     with timer.stage("render"):
         for index in range(samples):
             # The first answer is the likeliest; the others take another turn wherever the pixels leave one open.
             source = np.random.default_rng([seed, index])
-            noise = torch.from_numpy(source.standard_normal(count).astype(np.float32)).to(editor.device)
+            noise = torch.from_numpy(source.standard_normal(count).astype(np.float32)).to(model.device)
             answers.append(_answer(resolver.resolve(pixels, intents, strength, noise if index else None)))
-    return SuperResolution(frame, picture, answers, editor.mappers.named(intents), timer.seconds, warnings)
+    return SuperResolution(frame, picture, answers, model.mappers.named(intents), timer.seconds, warnings)
 
 
 def picture_of(image: Tensor) -> np.ndarray:

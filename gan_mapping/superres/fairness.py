@@ -62,13 +62,13 @@ class FlipRow:
     """One group: how many faces the truth puts there, and shares of them.
 
     flipped: by question, the answer that was read differs from what is read off the true picture.
-    latent_residual: by question, what is read off the true picture differs from the label: the judge's own error.
+    misread: by question, what is read off the true picture differs from the label: the judge's own error.
     """
 
     group: str
     faces: int
     flipped: dict[str, float]
-    latent_residual: dict[str, float]
+    misread: dict[str, float]
 
 
 def flip_rows(
@@ -84,8 +84,8 @@ def flip_rows(
     rows = []
     for name, members in groups.items():
         flipped = {q: _share(faces[i][1][q] != faces[i][2][q] for i in members) for q in QUESTIONS}
-        latent_residual = {q: _share(faces[i][0][q] != faces[i][1][q] for i in members) for q in QUESTIONS}
-        rows.append(FlipRow(name, len(members), flipped, latent_residual))
+        misread = {q: _share(faces[i][0][q] != faces[i][1][q] for i in members) for q in QUESTIONS}
+        rows.append(FlipRow(name, len(members), flipped, misread))
     return rows
 
 

@@ -24,7 +24,7 @@ from gan_mapping.superres.start import PixelStart
 from vl_backbone.common.errors import InputError
 
 # The input's pixels hold an answer together, and its latent is harder to read than a drawn face's in any case.
-AIM = ClosedLoopConfig(close=0.12, shorten=1.0, length_weight=0.0, max_ratio=2.0, backtrack_ratio=3.0)
+CLOSED_LOOP = ClosedLoopConfig(close=0.12, shorten=1.0, length_weight=0.0, max_ratio=2.0, backtrack_ratio=3.0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Fit:
 class SuperResolver:
     """Composes generator, pixel mapper and text offsets; pure of files and of photos.
 
-    see: what a picture [1, 3, R, R] in 0..255, drawn from ws [1, num_ws, w_dim], shows; without it, nobody looks
+    observe: what a picture [1, 3, R, R] in 0..255, drawn from ws [1, num_ws, w_dim], shows; without it, nobody checks
     whether the words arrived.
     """
 
@@ -94,13 +94,13 @@ class SuperResolver:
         pixel_mapper: PixelStart,
         mappers: Mappers,
         config: ResolverConfig | None = None,
-        see: Callable[[Tensor, Tensor], Observation] | None = None,
+        observe: Callable[[Tensor, Tensor], Observation] | None = None,
     ) -> None:
         self.generator = generator
         self.pixel_mapper = pixel_mapper
         self.mappers = mappers
         self.config = config or ResolverConfig()
-        self.see = see
+        self.observe = observe
         self._draw = generator.render
         self._preview = preview_of(generator, pixel_mapper.preview)
 
@@ -127,26 +127,28 @@ class SuperResolver:
     def offset(self, fit: Fit, pixels: Tensor, intents: Tensor, strength: float = 1.0) -> Tensor | None:
         """How the words move that latent, [1, num_ws, w_dim]; None when they say nothing.
 
-        EditOffset at the answer, not at the moved latent's render: the pixels take back a part of what the words add.
+        Tried out on the answer, not on the moved latent's render: the pixels take back a part of what the words add.
         """
         if strength == 0 or not bool(intents.any()):
             return None
-        see = self.see
-        if see is None:
+        observe = self.observe
+        if observe is None:
             step: Tensor = strength * self.mappers.offset(fit.ws, intents)
             return step
 
         drafting = copy.copy(self)
         drafting._draw = self.generator.draft
 
-        def look(offset: Tensor) -> Observation:
+        def observe_answer(offset: Tensor) -> Observation:
             answer = drafting.moved(fit, pixels, offset)
-            return see(answer.image, answer.ws)
+            return observe(answer.image, answer.ws)
 
-        before = see(self.moved(fit, pixels, None).image, fit.ws)
+        before = observe(self.moved(fit, pixels, None).image, fit.ws)
         mappers = self.mappers
-        aimed = closed_loop_offset(mappers.offset, fit.ws, intents, before, look, AIM, excludes=mappers.excludes)
-        return aimed.at(strength)
+        edit = closed_loop_offset(
+            mappers.offset, fit.ws, intents, before, observe_answer, CLOSED_LOOP, excludes=mappers.excludes
+        )
+        return edit.at(strength)
 
     def moved(self, fit: Fit, pixels: Tensor, offset: Tensor | None) -> Resolved:
         """The answer from a fit to these pixels, moved by the offset of words."""

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +21,8 @@ from torch import Tensor
 from fdvd.faces.detection import DetectedFace
 from fdvd.faces.detection.steady import SteadyFinder
 from fdvd.faces.tracking import FaceFinder
+from gan_mapping.editing.face_model import FaceModel
+from gan_mapping.editing.refinement import Progress
 from gan_mapping.editing.requests import check_strength
 from gan_mapping.video.lowpass import radius_of
 from gan_mapping.video.pivots import Pivot, make_anchor, sample_times
@@ -30,10 +31,6 @@ from gan_mapping.video.planning import PlanConfig, make_plan
 from gan_mapping.video.shots import CutConfig, shot_starts
 from gan_mapping.video.track_pass import FaceEdit, FrameState, TrackPass
 from vl_backbone.common.errors import InputError
-
-if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
-    from gan_mapping.editing.refinement import Progress
 
 Picture = NDArray[np.uint8]
 
@@ -59,21 +56,21 @@ class ClipConfig:
 
 
 class ClipEditor:
-    """Edits clips with a FaceEditor.
+    """Edits clips with a FaceModel.
 
     rate: frames per second of the clip, to turn seconds into frames. finder: what finds the faces of a frame;
-    default: the editor's detector with steadied landmarks.
+    default: the model's detector with steadied landmarks.
     """
 
     def __init__(
-        self, editor: FaceEditor, rate: float, config: ClipConfig | None = None, finder: FaceFinder | None = None
+        self, model: FaceModel, rate: float, config: ClipConfig | None = None, finder: FaceFinder | None = None
     ) -> None:
         if not 0 < rate < 1e4:
             raise ValueError(f"rate must be a positive number of frames per second, got {rate}")
-        self.editor = editor
+        self.model = model
         self.rate = rate
         self.config = config or ClipConfig()
-        self._finder = finder or SteadyFinder(editor.detector)
+        self._finder = finder or SteadyFinder(model.detector)
 
     @property
     def lead_in(self) -> int:
@@ -106,7 +103,7 @@ class ClipEditor:
 
         Raises InputError when the clip has no frame or no face.
         """
-        plan = make_plan(sightings, clip_size, self.rate, face, self.config.plan, self.editor.generator.resolution)
+        plan = make_plan(sightings, clip_size, self.rate, face, self.config.plan, self.model.generator.resolution)
         if not plan.runs:
             raise InputError("No face was found in the clip; use one in which a face is clearly visible.")
         return plan
@@ -130,16 +127,18 @@ class ClipEditor:
             for run in wanted.get(index, ()):
                 crops.setdefault(run.number, []).append(run.frame(index, plan.size).crop(rgb))
                 if index == last[run.number]:
-                    yield run, make_anchor(self.editor, crops.pop(run.number), refine, progress)
+                    yield run, make_anchor(self.model, crops.pop(run.number), refine, progress)
 
     def edits(self, anchors: Mapping[int, Pivot], intents: Tensor, strength: float = 1.0) -> dict[int, FaceEdit]:
-        """The wish, as `FaceEditor.read` understood it, as one constant offset per run; anchors by run number."""
+        """The wish, as `FaceModel.read` understood it, as one constant offset per run; anchors by run number."""
         check_strength(strength)
-        named = frozenset(self.editor.mappers.named(intents))
+        named = frozenset(self.model.mappers.named(intents))
         moving = strength != 0 and bool(intents.any())
         edits = {}
         for number, anchor in anchors.items():
-            offset = self.editor.aim(anchor.ws, intents)[0].at(strength) if moving else torch.zeros_like(anchor.ws)
+            offset = (
+                self.model.edit_offset(anchor.ws, intents)[0].at(strength) if moving else torch.zeros_like(anchor.ws)
+            )
             edits[number] = FaceEdit(anchor, offset, named)
         return edits
 
@@ -155,7 +154,7 @@ class ClipEditor:
         moments: Iterator[FrameState] = (FrameState(index, rgb, rgb) for index, rgb in enumerate(frames, start=first))
         for runs in plan.lanes():
             lane = TrackPass(
-                self.editor,
+                self.model,
                 runs,
                 edits,
                 plan.size,

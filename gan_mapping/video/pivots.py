@@ -8,15 +8,13 @@ filtered over time, has moved from the mapper's answer for the anchor (the resid
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
-    from gan_mapping.editing.refinement import Progress
+from gan_mapping.editing.face_model import FaceModel
+from gan_mapping.editing.refinement import Progress
 
 _ROUNDS = 50
 _CONVERGED = 1e-4
@@ -71,12 +69,12 @@ def sample_times(scores: np.ndarray, most: int) -> list[int]:
     return [int(seen[i]) for i in dict.fromkeys(chosen.tolist())]
 
 
-def make_anchor(editor: FaceEditor, crops: list[np.ndarray], steps: int = 0, progress: Progress | None = None) -> Pivot:
+def make_anchor(model: FaceModel, crops: list[np.ndarray], steps: int = 0, progress: Progress | None = None) -> Pivot:
     """The anchor of a face from samples of one run.
 
     crops: aligned uint8 [R, R, 3], at least one; the one nearest to the median of what the mapper says stands for all.
     steps: its refinement (0: none).
     """
-    samples = torch.cat([editor.encode([crop])[:, 0] for crop in crops])
+    samples = torch.cat([model.encode([crop])[:, 0] for crop in crops])
     nearest = int((samples - geometric_median(samples)).norm(dim=1).argmin())
-    return Pivot(editor.invert(crops[nearest], steps, progress=progress), samples[nearest])
+    return Pivot(model.invert(crops[nearest], steps, progress=progress), samples[nearest])

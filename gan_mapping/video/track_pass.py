@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,14 +13,12 @@ from torch import Tensor
 
 from fdvd.faces.alignment import FaceFrame
 from fdvd.faces.pasting import Blend, Render, in_tone, measure_blend, paste
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.editing.regions import paste_region
 from gan_mapping.images import to_uint8
 from gan_mapping.video.lowpass import Sample, lowpass
 from gan_mapping.video.pivots import Pivot
 from gan_mapping.video.plan import Tracklet
-
-if TYPE_CHECKING:
-    from gan_mapping.editing.editor import FaceEditor
 
 Picture = NDArray[np.uint8]
 
@@ -80,14 +77,14 @@ class TrackPass:
 
     def __init__(
         self,
-        editor: FaceEditor,
+        model: FaceModel,
         runs: Sequence[Tracklet],
         edits: Mapping[int, FaceEdit],
         clip_size: tuple[int, int],
         latent_sigma: float,
         blend_sigma: float,
     ) -> None:
-        self._editor = editor
+        self._model = model
         self._runs = sorted(
             (run for run in runs if run.number in edits and edits[run.number].changes), key=lambda run: run.start
         )
@@ -118,7 +115,7 @@ class TrackPass:
                 continue
             frame = run.frame(moment.index, self._clip_size)
             crop = frame.crop(moment.source)
-            yield Sample(_Face(moment, run, frame, crop), run.number, self._editor.encode([crop])[0, 0])
+            yield Sample(_Face(moment, run, frame, crop), run.number, self._model.encode([crop])[0, 0])
 
     def _drawn(self, samples: _Stream) -> _Stream:
         """Every face drawn with and without the edit, with its blend as one flat tensor."""
@@ -135,7 +132,7 @@ class TrackPass:
 
     def _render(self, ws: Tensor, face: _Face) -> NDArray[np.uint8]:
         """ws [2, num_ws, w_dim] -> uint8 [2, S, S, 3] at the size of the face's crop."""
-        images = self._editor.generator.render(ws)
+        images = self._model.generator.render(ws)
         size = face.frame.size
         return to_uint8(images if images.shape[-1] == size else F.interpolate(images, (size, size), mode="area"))
 

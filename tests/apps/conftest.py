@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.app_helpers import FakeEditor, Launch, run_vilaface
+from gan_mapping import FaceEditor
+from tests.apps.app_helpers import Launch, run_vilaface
 from tests.paths import ROOT
+from tests.standin import standin_editor
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +24,6 @@ def launch() -> Launch:
 
 
 @pytest.fixture
-def fake_editor() -> FakeEditor:
-    return FakeEditor()
+def small_editor() -> FaceEditor:
+    """An editor whose networks take milliseconds."""
+    return standin_editor(refine_steps=3)

@@ -58,10 +58,10 @@ domain); the other example faces are made by the generator: they are nobody.
 
 def build(shared: Shared, endpoints: list[str], address: str) -> None:
     """Lays out the tab."""
-    limits, editor = shared.limits, shared.studio.editor
+    limits, model = shared.limits, shared.studio.editor.model
     text = _TEXT.format(
-        preset=editor.preset,
-        device=editor.device,
+        preset=model.preset,
+        device=model.device,
         linger=round(limits.linger_s / 60),
         keep=f"{limits.keep_s / 3600:g} hours",
         upload_mb=limits.upload_mb,

@@ -48,7 +48,7 @@ class _Form:
             self.refine = gr.Slider(
                 0,
                 shared.limits.refine,
-                value=min(shared.studio.editor.refine_steps, shared.limits.refine),
+                value=min(shared.studio.editor.model.refine_steps, shared.limits.refine),
                 step=1,
                 label="Refinement steps",
                 info="More steps, more likeness. Only the first edit of a face waits for them: one to two seconds "

@@ -38,7 +38,7 @@ def build(shared: Shared) -> None:
                 refine = gr.Slider(
                     0,
                     limits.refine,
-                    value=min(shared.studio.editor.refine_steps, limits.refine),
+                    value=min(shared.studio.editor.model.refine_steps, limits.refine),
                     step=1,
                     label="Refinement steps",
                     info="For the likeness; once per face and shot.",

@@ -44,7 +44,7 @@ def write_manifest(folder: Path, rows: int, photos: int = 10) -> Path:
 
 
 def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-    """Starts the command with the tiny editor in a process of its own."""
+    """Starts the command with the stand-in editor in a process of its own."""
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}
     return subprocess.Popen(
         [sys.executable, str(HERE / "run_tiny.py"), *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""`vilaface batch` with the tiny editor: the real command, only the networks are small. Run by the tests."""
+"""`vilaface batch` with the stand-in editor: the real command, only the networks are small. Run by the tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 
 from apps.cli import batch, common
 from apps.cli.main import app
-from tests.apps.batch.tiny_editor import tiny_editor
+from tests.apps.batch.batch_editor import batch_editor
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    common.load_editor = lambda preset, device: tiny_editor()
+    common.load_editor = lambda preset, device: batch_editor()
     memory = os.environ.get("MEMORY_LOG")
     if memory:
         shown = common.print_json

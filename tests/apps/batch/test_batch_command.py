@@ -139,7 +139,7 @@ def test_a_folder_with_a_sentence(jobs: Path, tmp_path: Path, batch: Batch) -> N
     (jobs / "cut.png").unlink()
     result = batch(jobs, "--text", "smile", "--out", tmp_path / "out", "--json")
     rows = json_rows(result.stdout)
-    # The tiny editor's detector never finds a face, so each photo fails, by its name.
+    # The stand-in editor never finds a face, so each photo fails, by its name.
     assert result.exit_code == 1
     assert [row["id"] for row in rows] == [f"photo{i}" for i in range(10)]
     assert all("No face" in row["error"] for row in rows)

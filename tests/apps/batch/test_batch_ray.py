@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from apps.cli import common
+from tests.apps.batch.batch_editor import batch_editor
 from tests.apps.batch.batch_helpers import HERE, Batch, digests, ledger_rows, write_manifest
-from tests.apps.batch.tiny_editor import tiny_editor
 from tests.paths import ROOT
 
 needs_ray = pytest.mark.skipif(
@@ -41,7 +41,7 @@ def test_ray_writes_what_the_local_runner_writes(tmp_path: Path, batch: Batch, m
 
 
 def _load(preset: str, device: str) -> object:
-    return tiny_editor()
+    return batch_editor()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")

@@ -1,38 +1,17 @@
-"""What the tests of clips share: an editor and a finder that pretend, a tone, and what a file holds."""
+"""What the tests of clips share: a finder that pretends, a tone, and what a file holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fdvd.faces.detection import DetectedFace
 from fdvd.media.video import read_frames
-from tests.apps.app_helpers import SIDE, FakeEditor
-
-
-class ClipFake(FakeEditor):
-    """FakeEditor that can also encode; its face network and detector are not asked."""
-
-    refine_steps = 0
-    device = torch.device("cpu")
-    detector = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weights = {"fake": "0" * 64}
-        render = self.generator.render
-        self.generator = SimpleNamespace(render=render, resolution=SIDE, num_ws=2)
-
-    def encode(self, crops: list[np.ndarray]) -> Tensor:
-        return torch.tensor([float(crop.mean()) / 127.5 - 1 for crop in crops])[:, None, None].expand(-1, 2, 4)
 
 
 class Finder:

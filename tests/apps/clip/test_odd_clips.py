@@ -12,7 +12,8 @@ from PIL import Image
 from apps.clip.job import ClipResult, ClipSettings, edit_clip
 from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
 from fdvd.media.video.info import Orientation
-from tests.apps.clip.clip_fakes import ClipFake, Finder, packets, recorded, sound, times
+from tests.apps.clip.clip_fakes import Finder, packets, recorded, sound, times
+from tests.standin import standin_model
 from vl_backbone.common.errors import InputError
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 20
@@ -36,7 +37,7 @@ def pictures(width: int = WIDTH, height: int = HEIGHT, count: int = FRAMES, seed
 
 def edited(source: Path, folder: Path) -> tuple[Path, ClipResult]:
     out = folder / "out.mp4"
-    return out, edit_clip(ClipFake(), source, out, ClipSettings("a smile"), finder=AlwaysFinder())  # type: ignore[arg-type]
+    return out, edit_clip(standin_model(), source, out, ClipSettings("a smile"), finder=AlwaysFinder())
 
 
 def test_a_turned_phone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the web page does, without a browser and with an editor that only pretends."""
+"""What the web page does, without a browser and with networks of milliseconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from apps.web.edit_service import STRIP, EditRequest, EditService, whole_number
 from apps.web.jobs import Cancelled, Job, Jobs
 from apps.web.limits import Limits
 from apps.web.pictures import PREVIEW_SIDE, preview
-from tests.apps.app_helpers import FakeEditor
+from gan_mapping import FaceEditor
+from tests.standin import StandinModel, standin_editor
 from vl_backbone.common.errors import InputError, UsageError
 
 STAGES_OF_A_NEW_FACE = {"align", "encode", "refine"}
@@ -29,8 +30,15 @@ def photo(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def studio(fake_editor: FakeEditor) -> EditService:
-    return EditService(fake_editor)  # type: ignore[arg-type]
+def studio(small_editor: FaceEditor) -> EditService:
+    return EditService(small_editor)
+
+
+@pytest.fixture
+def model(studio: EditService) -> StandinModel:
+    """The model behind the page, which counts."""
+    assert isinstance(studio.editor.model, StandinModel)
+    return studio.editor.model
 
 
 def test_an_edit_reports_its_steps_and_changes_the_photo(studio: EditService, photo: str) -> None:
@@ -43,7 +51,7 @@ def test_an_edit_reports_its_steps_and_changes_the_photo(studio: EditService, ph
 
 
 def test_a_new_sentence_or_slider_detects_and_inverts_nothing(
-    studio: EditService, fake_editor: FakeEditor, photo: str
+    studio: EditService, model: StandinModel, photo: str
 ) -> None:
     first = EditRequest(photo, "smile", refine=2)
     assert not studio.is_known(first)
@@ -57,19 +65,19 @@ def test_a_new_sentence_or_slider_detects_and_inverts_nothing(
         timings = studio.edit(again).timings_s
         assert timings.keys() >= {"render", "paste"}
         assert not timings.keys() & {"detect", *STAGES_OF_A_NEW_FACE}
-    assert (fake_editor.detections, fake_editor.inversions) == (1, 1)
+    assert (model.detections, model.inversions) == (1, 1)
     studio.edit(EditRequest(photo, "smile", refine=1))
-    assert (fake_editor.detections, fake_editor.inversions) == (1, 2)
+    assert (model.detections, model.inversions) == (1, 2)
 
 
 def test_a_copy_of_a_photo_is_known_and_another_one_is_not(
-    studio: EditService, fake_editor: FakeEditor, photo: str, tmp_path: Path
+    studio: EditService, model: StandinModel, photo: str, tmp_path: Path
 ) -> None:
     (tmp_path / "copy.png").write_bytes(Path(photo).read_bytes())
     Image.new("RGB", (40, 40)).save(tmp_path / "other.png")
     for path in (photo, str(tmp_path / "copy.png"), str(tmp_path / "other.png")):
         studio.edit(EditRequest(path, "smile", refine=0))
-    assert fake_editor.inversions == 2
+    assert model.inversions == 2
 
 
 def test_the_best_latent_in_hand_is_found(studio: EditService, photo: str) -> None:
@@ -85,8 +93,8 @@ def test_nothing_asked_gives_the_photo_back(studio: EditService, photo: str) -> 
         assert np.array_equal(np.asarray(studio.edit(request).image), np.asarray(Image.open(photo)))
 
 
-def test_memory_for_photos_is_bounded(fake_editor: FakeEditor, tmp_path: Path) -> None:
-    studio = EditService(fake_editor, Limits(cache_mb=1))  # type: ignore[arg-type]
+def test_memory_for_photos_is_bounded(small_editor: FaceEditor, tmp_path: Path) -> None:
+    studio = EditService(small_editor, Limits(cache_mb=1))
     paths = []
     for shade in range(6):
         paths.append(str(tmp_path / f"{shade}.png"))
@@ -154,13 +162,13 @@ def test_unusable_photos_are_sentences(studio: EditService, tmp_path: Path) -> N
 
 def test_a_photo_without_a_face_is_told_in_the_pages_own_words(photo: str) -> None:
     with pytest.raises(InputError, match="No face was found") as error:
-        EditService(FakeEditor(faces=0)).photo(photo)  # type: ignore[arg-type]
+        EditService(standin_editor(faces=0)).photo(photo)
     assert "--aligned" not in str(error.value)
-    assert len(EditService(FakeEditor(faces=2)).photo(photo).frames) == 2  # type: ignore[arg-type]
+    assert len(EditService(standin_editor(faces=2)).photo(photo).frames) == 2
 
 
-def test_large_files_and_pictures_are_refused(fake_editor: FakeEditor, tmp_path: Path) -> None:
-    studio = EditService(fake_editor, Limits(upload_mb=1, megapixels=1))  # type: ignore[arg-type]
+def test_large_files_and_pictures_are_refused(small_editor: FaceEditor, tmp_path: Path) -> None:
+    studio = EditService(small_editor, Limits(upload_mb=1, megapixels=1))
     noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "heavy.png")
     with pytest.raises(InputError, match="up to 1 MB"):
@@ -168,7 +176,7 @@ def test_large_files_and_pictures_are_refused(fake_editor: FakeEditor, tmp_path:
     Image.new("RGB", (2000, 600)).save(tmp_path / "wide.png")
     with pytest.raises(InputError, match=r"2000x600 pixels; this page takes up to 1 megapixels"):
         studio.photo(str(tmp_path / "wide.png"))
-    assert fake_editor.detections == 0
+    assert studio.editor.model.detections == 0  # type: ignore[attr-defined]
 
 
 def test_the_strip_shows_the_face_at_all_strengths(studio: EditService, photo: str) -> None:
@@ -179,7 +187,7 @@ def test_the_strip_shows_the_face_at_all_strengths(studio: EditService, photo: s
     assert len(set(levels)) > 2
 
 
-def test_a_cancelled_edit_ends_at_its_next_step(studio: EditService, fake_editor: FakeEditor, photo: str) -> None:
+def test_a_cancelled_edit_ends_at_its_next_step(studio: EditService, model: StandinModel, photo: str) -> None:
     job = Job()
 
     def report(step: int, steps: int) -> None:

@@ -15,7 +15,8 @@ from apps.web.clips import ClipRequest, edit_clip
 from apps.web.edit_service import EditRequest, EditService
 from apps.web.limits import Limits
 from apps.web.superres import SuperResRequest, super_resolve
-from tests.apps.app_helpers import FakeEditor
+from gan_mapping import FaceEditor
+from tests.standin import standin_model
 from vl_backbone.common.errors import VilaFaceError
 
 NUMBERS = st.floats() | st.integers() | st.integers(-3, 30)
@@ -28,10 +29,10 @@ WORDS = st.sampled_from(["smile", "weather", "", "largest", "all", "0", "9", "-1
 many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-class AnsweringEditor(FakeEditor):
+class AnsweringEditor(FaceEditor):
     """Whatever reaches super-resolution has passed all checks."""
 
-    def super_resolve(self, rgb: np.ndarray, text: str | None, **settings: Any) -> str:
+    def super_resolve(self, image: np.ndarray, text: str | None = None, **settings: Any) -> Any:
         assert isinstance(settings["samples"], int) and isinstance(settings["seed"], int)
         assert np.isfinite(settings["strength"]) and (text is None or isinstance(text, str))
         return "answered"
@@ -39,7 +40,7 @@ class AnsweringEditor(FakeEditor):
 
 @pytest.fixture(scope="module")
 def studio() -> EditService:
-    return EditService(AnsweringEditor(faces=2), Limits(clip_s=2, refine=3))  # type: ignore[arg-type]
+    return EditService(AnsweringEditor(standin_model(faces=2)), Limits(clip_s=2, refine=3))
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from apps.web.login import read_login
 from apps.web.page import build_page, launch_options
 from apps.web.parts import Shared
 from apps.web.store import ResultStore
-from tests.apps.app_helpers import FakeEditor
+from gan_mapping import FaceEditor
 from vl_backbone.common.errors import UsageError
 
 
 @pytest.fixture
-def shared(fake_editor: FakeEditor, tmp_path: Path) -> Shared:
+def shared(small_editor: FaceEditor, tmp_path: Path) -> Shared:
     limits = Limits()
-    return Shared(EditService(fake_editor, limits), ResultStore(tmp_path, limits), Jobs())  # type: ignore[arg-type]
+    return Shared(EditService(small_editor, limits), ResultStore(tmp_path, limits), Jobs())
 
 
 def test_the_page_names_its_endpoints(shared: Shared) -> None:

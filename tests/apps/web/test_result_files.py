@@ -14,9 +14,10 @@ from apps.web import words
 from apps.web.edit_service import EditRequest, EditService
 from apps.web.history import Entry, History
 from apps.web.limits import Limits
-from apps.web.result_files import edit_row, file_stem, make_entry, write_edit
+from apps.web.result_files import edit_row, file_stem, make_entry, write_edit, write_views
 from apps.web.store import ResultStore
-from tests.apps.app_helpers import FakeEditor
+from fdvd.faces.alignment import FaceFrame
+from tests.standin import standin_editor
 
 
 def entry(folder: Path, text: str = "smile", steps: int = 0, tuned: bool = False, **asked: float) -> Entry:
@@ -134,7 +135,7 @@ def test_result_folders_are_private_and_end(tmp_path: Path, monkeypatch: pytest.
 def test_an_edit_is_shown_and_saved_in_full_size(tmp_path: Path, mode: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (50, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).convert(mode).save(tmp_path / "my photo.png")
-    studio = EditService(FakeEditor(faces=2))  # type: ignore[arg-type]
+    studio = EditService(standin_editor(faces=2))
     edit = studio.edit(EditRequest(str(tmp_path / "my photo.png"), "smile", face="all"))
     store = ResultStore(tmp_path / "results", studio.limits)
     made = make_entry(store, "me", edit, 1.0, False)
@@ -152,6 +153,22 @@ def test_an_edit_is_shown_and_saved_in_full_size(tmp_path: Path, mode: str) -> N
     assert str(tmp_path) not in repr(row)
 
 
+def test_views_use_the_crop_that_was_cut_for_the_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    edit = EditService(standin_editor()).edit(EditRequest(str(tmp_path / "photo.png"), "smile"))
+    cut: list[np.ndarray] = []
+    crop = FaceFrame.crop
+
+    def counted(frame: FaceFrame, photo: np.ndarray) -> np.ndarray:
+        cut.append(photo)
+        return crop(frame, photo)
+
+    monkeypatch.setattr(FaceFrame, "crop", counted)
+    assert len(write_views(edit, tmp_path)) == 3
+    assert len(cut) == 1 and cut[0] is edit.result.rgb, "only the edited photo is cut out anew"
+
+
 def test_file_names_are_harmless() -> None:
     assert file_stem("/tmp/x/../a b.jpg") == "a b"
     assert file_stem(None) == file_stem("/tmp/....png") == "photo"
@@ -162,7 +179,7 @@ def test_file_names_are_harmless() -> None:
 def test_words_from_outside_are_escaped(tmp_path: Path) -> None:
     assert "<script>" not in words.error("<script>")
     Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
-    studio = EditService(FakeEditor())  # type: ignore[arg-type]
+    studio = EditService(standin_editor())
     edit = studio.edit(EditRequest(str(tmp_path / "photo.png"), "fine weather"))
     edit.result.warnings[:] = ["<b>bold</b>"]
     text = words.summary(edit, 1.2)
@@ -173,7 +190,7 @@ def test_words_from_outside_are_escaped(tmp_path: Path) -> None:
 
 def test_the_picker_frames_every_face(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20)).save(tmp_path / "photo.png")
-    known = EditService(FakeEditor(faces=2)).photo(str(tmp_path / "photo.png"))  # type: ignore[arg-type]
+    known = EditService(standin_editor(faces=2)).photo(str(tmp_path / "photo.png"))  # type: ignore[arg-type]
     text = words.picker(known, "1")
     assert text.count("<button") == 2
     assert text.count("vf-chosen") == 1

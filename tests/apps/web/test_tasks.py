@@ -16,14 +16,14 @@ from apps.web.limits import Limits
 from apps.web.superres import SuperResRequest, describe, super_resolve, write_answers, write_pair
 from fdvd.faces.alignment import FaceFrame
 from fdvd.media.video import VideoInfo, VideoWriter
+from gan_mapping import FaceEditor
 from gan_mapping.superres.results import ResolvedFace, SuperResolution
-from tests.apps.app_helpers import FakeEditor
 from vl_backbone.common.errors import InputError
 
 
 @pytest.fixture
-def studio(fake_editor: FakeEditor) -> EditService:
-    return EditService(fake_editor, Limits(clip_s=2))  # type: ignore[arg-type]
+def studio(small_editor: FaceEditor) -> EditService:
+    return EditService(small_editor, Limits(clip_s=2))
 
 
 @pytest.fixture

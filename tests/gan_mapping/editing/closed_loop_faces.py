@@ -30,7 +30,7 @@ class Face:
         self.breaks_at = 100.0
 
     def __call__(self, offset: Tensor) -> Observation:
-        """The latent is latent_residual by 1, and by more where the picture falls apart."""
+        """The latent residual is 1, and more where the picture falls apart."""
         self.looks += 1
         apart = 10.0 * float(bool((offset.abs() > self.breaks_at).any()))
         return Observation(self.after(offset), torch.tensor(1.0 + apart))

@@ -197,5 +197,5 @@ def test_who_has_it_already_still_sees_an_answer(mapper: OffsetMapper) -> None:
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="Aiming"):
+    with pytest.raises(UsageError, match="The closed loop needs"):
         ClosedLoopConfig(**settings)  # type: ignore[arg-type]

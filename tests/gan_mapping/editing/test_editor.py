@@ -8,6 +8,7 @@ import torch
 
 from fdvd.media.photos import load_photo
 from gan_mapping import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.editing.requests import check_strength, check_text, choose_faces
 from gan_mapping.editing.session import EditSession
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
@@ -49,8 +50,8 @@ def test_no_face_is_a_sentence(editor: FaceEditor) -> None:
 
 
 @pytest.mark.slow
-def test_strength_zero_is_the_photo_and_one_is_not(editor: FaceEditor, photo: np.ndarray) -> None:
-    session = EditSession(editor, photo, refine=0)
+def test_strength_zero_is_the_photo_and_one_is_not(model: FaceModel, photo: np.ndarray) -> None:
+    session = EditSession(model, photo, refine=0)
     assert np.array_equal(session.apply("blond hair", 0.0).rgb, photo)
     result = session.apply("blond hair", 1.0)
     changed = (result.rgb != photo).any(axis=2)
@@ -69,23 +70,23 @@ def test_text_that_is_not_about_faces_leaves_the_photo_and_warns(editor: FaceEdi
 
 
 @pytest.mark.slow
-def test_offset_is_linear_in_strength_and_opposites_differ(editor: FaceEditor, photo: np.ndarray) -> None:
-    session = EditSession(editor, photo, refine=0)
+def test_offset_is_linear_in_strength_and_opposites_differ(model: FaceModel, photo: np.ndarray) -> None:
+    session = EditSession(model, photo, refine=0)
     face = session.faces[0]
     half, full = (session.apply("add glasses", s).faces[0].ws_edited - face.ws[0] for s in (0.5, 1.0))
     assert torch.allclose(half * 2, full, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_sentences_move_the_picture_towards_the_wish(editor: FaceEditor) -> None:
+def test_sentences_move_the_picture_towards_the_wish(model: FaceModel) -> None:
     """An independent judge, who sees pictures only, reads more of the wish in the edits than in the face."""
-    judge = load_judge(JUDGE_FILE, editor.identity)
-    ws = editor.sample(1601)
+    judge = load_judge(JUDGE_FILE, model.identity)
+    ws = model.sample(1601)
     for text, name in (("wearing glasses", "glasses"), ("a big smile", "smile"), ("blond hair", "blond_hair")):
-        offset = editor.aim(ws, editor.read(text))[0].offset
+        offset = model.edit_offset(ws, model.read(text))[0].offset
         column = judge.attributes.index(name)
-        pictures = [to_uint8(editor.generator.render(ws + s * offset))[0] for s in (0.0, 0.5, 1.0)]
-        readings = judge.logits(to_batch(pictures, None, editor.device))[:, column].tolist()
+        pictures = [to_uint8(model.generator.render(ws + s * offset))[0] for s in (0.0, 0.5, 1.0)]
+        readings = judge.logits(to_batch(pictures, None, model.device))[:, column].tolist()
         # Once the judge is sure it has nothing more to add, so the upper half may be flat.
         assert readings[0] < min(readings[1], readings[2]), (text, readings)
         assert readings[2] > 0, (text, readings)
@@ -93,34 +94,34 @@ def test_sentences_move_the_picture_towards_the_wish(editor: FaceEditor) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "clear"), [("with reading glasses", True), ("take off the glasses", False)])
-def test_who_speaks_of_glasses_loses_the_dark_ones(editor: FaceEditor, text: str, clear: bool) -> None:
-    judge = load_judge(JUDGE_FILE, editor.identity)
-    ws = editor.sample(77)
-    pictures = [editor.draw(ws), editor.draw(ws + editor.aim(ws, editor.read(text))[0].offset)]
-    readings = judge.logits(to_batch(pictures, None, editor.device))
+def test_who_speaks_of_glasses_loses_the_dark_ones(model: FaceModel, text: str, clear: bool) -> None:
+    judge = load_judge(JUDGE_FILE, model.identity)
+    ws = model.sample(77)
+    pictures = [model.draw(ws), model.draw(ws + model.edit_offset(ws, model.read(text))[0].offset)]
+    readings = judge.logits(to_batch(pictures, None, model.device))
     before, after = (row[judge.attributes.index("sunglasses")].item() for row in readings)
     assert before > 0 > after
     assert (readings[1, judge.attributes.index("glasses")].item() > 0) is clear
 
 
 @pytest.mark.slow
-def test_refinement_brings_the_person_closer(editor: FaceEditor, photo: np.ndarray) -> None:
+def test_refinement_brings_the_person_closer(model: FaceModel, photo: np.ndarray) -> None:
     seen: list[int] = []
-    frame = editor.find_faces(photo)[0][1]
+    frame = model.find_faces(photo)[0][1]
     crop = frame.crop(photo)
-    start, refined = editor.invert(crop), editor.invert(crop, 3, progress=lambda step, steps: seen.append(step))
+    start, refined = model.invert(crop), model.invert(crop, 3, progress=lambda step, steps: seen.append(step))
     assert seen == [1, 2, 3]
-    pictures = [to_uint8(editor.generator.render(ws))[0] for ws in (start, refined)]
-    target, before, after = editor.describe_identity([crop, *pictures])
+    pictures = [to_uint8(model.generator.render(ws))[0] for ws in (start, refined)]
+    target, before, after = model.describe_identity([crop, *pictures])
     assert float((target - after).norm()) < float((target - before).norm())
 
 
 @pytest.mark.slow
-def test_generate_is_deterministic_and_follows_the_text(editor: FaceEditor) -> None:
+def test_generate_is_deterministic_and_follows_the_text(editor: FaceEditor, model: FaceModel) -> None:
     one, again = (editor.generate("an old man with glasses", n=1, seed=5)[0] for _ in range(2))
     assert np.array_equal(one.image, again.image) and one.seed == 5
-    judge = load_judge(JUDGE_FILE, editor.identity)
-    reading = judge.logits(to_batch([one.image], None, editor.device))[0]
+    judge = load_judge(JUDGE_FILE, model.identity)
+    reading = judge.logits(to_batch([one.image], None, model.device))[0]
     assert float(reading[judge.attributes.index("glasses")]) > 0
     with pytest.raises(InputError):
         editor.generate("smile", n=0)

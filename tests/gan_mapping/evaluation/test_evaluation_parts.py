@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from gan_mapping.evaluation.sentences import load_sentences
 from gan_mapping.evaluation.sheet import draw_sheet, save_jpeg, save_strip
 from gan_mapping.training.closed_form.recipe import RecipeConfig
 from tests.paths import ROOT
+from tests.standin import standin_model
 from vl_backbone.common.errors import InputError, UsageError
 
 
@@ -114,11 +114,11 @@ def test_photos_are_found_and_named(tmp_path: Path) -> None:
 
 def test_only_photos_are_refined_before_an_edit(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    editor = SimpleNamespace(refine_steps=7)
+    model = standin_model(refine_steps=7)
     for refine, expected in ((None, [0, 0, 7]), (3, [0, 0, 3]), (0, [0, 0, 0])):
         choice = FaceChoice(2, (tmp_path,), refine)
-        assert [choice.steps(editor, source) for source in choice.sources()] == expected  # type: ignore[arg-type]
-        assert choice.refine_steps(editor) == expected[-1]  # type: ignore[arg-type]
+        assert [choice.steps(model, source) for source in choice.sources()] == expected
+        assert choice.refine_steps(model) == expected[-1]
     for wrong in ((0,), (-1,), (401,), (1, (), -1), (1, (tmp_path / "b.png",))):
         with pytest.raises(UsageError):
             FaceChoice(*wrong)

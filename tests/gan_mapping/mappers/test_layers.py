@@ -10,8 +10,8 @@ import torch
 
 from fdvd.attributes.table import ATTRIBUTES
 from fdvd.language.instructions import load_heldout
-from gan_mapping import FaceEditor
-from gan_mapping.editing.loading import load_editor
+from gan_mapping.editing.face_model import FaceModel
+from gan_mapping.editing.loading import load_face_model
 from gan_mapping.mappers.files import Mappers, load_mappers, save_mappers
 from gan_mapping.mappers.layers import AttributeReader, CorrectionMapper, OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.mappers.presets import load_preset
@@ -68,7 +68,7 @@ def test_corrections_by_another_face_network_are_refused(monkeypatch: pytest.Mon
     preset = replace(load_preset("mini"), identity="inception-resnet-vggface2")
     monkeypatch.setattr("gan_mapping.editing.loading.load_preset", lambda name: preset)
     with pytest.raises(WeightsError, match="reads faces by dlib-face-resnet"):
-        load_editor("mini", "cpu")
+        load_face_model("mini", "cpu")
 
 
 def test_no_intent_is_no_offset_and_opposite_intents_point_apart() -> None:
@@ -89,14 +89,14 @@ def test_a_face_that_has_it_moves_less() -> None:
     assert float(without) > float(with_it) > 0
 
 
-def test_shipped_mappers_know_the_axes(editor: FaceEditor) -> None:
-    assert editor.mappers.attributes == ATTRIBUTES
-    assert editor.mappers.provenance["faces"] >= 8000  # type: ignore[operator]
+def test_shipped_mappers_know_the_axes(model: FaceModel) -> None:
+    assert model.mappers.attributes == ATTRIBUTES
+    assert model.mappers.provenance["faces"] >= 8000  # type: ignore[operator]
 
 
-def understood(editor: FaceEditor, text: str) -> dict[str, int]:
-    intents = editor.read(text)[0]
-    return {name: int(v.sign()) for name, v in zip(editor.mappers.attributes, intents, strict=True) if v}
+def understood(model: FaceModel, text: str) -> dict[str, int]:
+    intents = model.read(text)[0]
+    return {name: int(v.sign()) for name, v in zip(model.mappers.attributes, intents, strict=True) if v}
 
 
 @pytest.mark.parametrize(
@@ -114,25 +114,25 @@ def understood(editor: FaceEditor, text: str) -> dict[str, int]:
         ("please restart the server", {}),
     ],
 )
-def test_plain_sentences_are_understood(editor: FaceEditor, text: str, signs: dict[str, int]) -> None:
-    found = understood(editor, text)
+def test_plain_sentences_are_understood(model: FaceModel, text: str, signs: dict[str, int]) -> None:
+    found = understood(model, text)
     assert all(found.get(name) == sign for name, sign in signs.items()), found
     if not signs:
         assert not found
 
 
-def test_degrees_scale_the_wish(editor: FaceEditor) -> None:
-    age = editor.mappers.attributes.index("age")
-    a_bit, plain, much = (float(editor.read(t)[0, age]) for t in ("a bit older", "older", "much older"))
+def test_degrees_scale_the_wish(model: FaceModel) -> None:
+    age = model.mappers.attributes.index("age")
+    a_bit, plain, much = (float(model.read(t)[0, age]) for t in ("a bit older", "older", "much older"))
     assert 0 < a_bit < plain < much
 
 
-def test_held_out_sentences(editor: FaceEditor) -> None:
+def test_held_out_sentences(model: FaceModel) -> None:
     """268 hand-written sentences the mapper never saw: most wishes found, hardly anything invented."""
     wanted = found = invented = 0
     rows = load_heldout()
     for row in rows:
-        signs = understood(editor, row.text)
+        signs = understood(model, row.text)
         wanted += len(row.want)
         found += sum(signs.get(name) == sign for name, sign in row.want.items())
         invented += sum(name not in row.want and name not in row.may for name in signs)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from gan_mapping import FaceEditor
+from gan_mapping.editing.face_model import FaceModel
 from gan_mapping.evaluation.judge import JUDGE_FILE, load_judge
 from gan_mapping.images import to_batch, to_uint8
 from gan_mapping.superres.pixels import as_pixels, consistency
@@ -21,9 +22,9 @@ SEED = 1607
 
 
 @pytest.fixture(scope="module")
-def truth(editor: FaceEditor) -> np.ndarray:
+def truth(model: FaceModel) -> np.ndarray:
     """A face that nothing was fitted on, uint8 [1024, 1024, 3]."""
-    return to_uint8(editor.generator.render(editor.sample(SEED)))[0]
+    return to_uint8(model.generator.render(model.sample(SEED)))[0]
 
 
 def shrunk(picture: np.ndarray, side: int) -> np.ndarray:
@@ -32,23 +33,28 @@ def shrunk(picture: np.ndarray, side: int) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 16, 100])
-def test_the_answer_fits_the_pixels(editor: FaceEditor, truth: np.ndarray, side: int) -> None:
+def test_the_answer_fits_the_pixels(editor: FaceEditor, model: FaceModel, truth: np.ndarray, side: int) -> None:
     pixels = shrunk(truth, side)
     result = editor.super_resolve(pixels, aligned=True, config=ResolverConfig(rounds=1))
     answer = result.samples[0]
     assert answer.image.shape == (1024, 1024, 3) and np.array_equal(result.pixels, pixels)
-    measured = consistency(as_pixels(answer.image, editor.device), as_pixels(pixels, editor.device))
+    measured = consistency(as_pixels(answer.image, model.device), as_pixels(pixels, model.device))
     assert measured <= 2.0 and answer.error == pytest.approx(measured, abs=0.3)
     assert result.warnings[0] == INVENTED_WARNING
 
 
 @pytest.mark.slow
-def test_fitting_brings_the_latent_itself_closer(editor: FaceEditor, truth: np.ndarray) -> None:
-    pixels = as_pixels(shrunk(truth, 16), editor.device)
-    assert editor.pixel_mapper is not None
-    none = torch.zeros(1, len(editor.mappers.attributes))
+def test_fitting_brings_the_latent_itself_closer(model: FaceModel, truth: np.ndarray) -> None:
+    pixels = as_pixels(shrunk(truth, 16), model.device)
+    assert model.pixel_mapper is not None
+    none = torch.zeros(1, len(model.mappers.attributes))
     errors = [
-        SuperResolver(editor.generator, editor.pixel_mapper, editor.mappers, replace(ResolverConfig(), rounds=rounds))
+        SuperResolver(
+            model.generator,
+            model.pixel_mapper,
+            model.mappers,
+            replace(ResolverConfig(), rounds=rounds),
+        )
         .resolve(pixels, none)
         .latent_error
         for rounds in (0, 2)
@@ -57,14 +63,16 @@ def test_fitting_brings_the_latent_itself_closer(editor: FaceEditor, truth: np.n
 
 
 @pytest.mark.slow
-def test_words_and_samples_change_the_answer_within_the_pixels(editor: FaceEditor, truth: np.ndarray) -> None:
+def test_words_and_samples_change_the_answer_within_the_pixels(
+    editor: FaceEditor, model: FaceModel, truth: np.ndarray
+) -> None:
     pixels = shrunk(truth, 16)
     config = ResolverConfig(rounds=1)
     plain, other = editor.super_resolve(pixels, samples=2, config=config).samples
     with_words = editor.super_resolve(pixels, "wearing glasses", config=config)
-    judge = load_judge(JUDGE_FILE, editor.identity)  # type: ignore[arg-type]
+    judge = load_judge(JUDGE_FILE, model.identity)  # type: ignore[arg-type]
     column = judge.attributes.index("glasses")
-    before, after = judge.logits(to_batch([plain.image, with_words.samples[0].image], None, editor.device))[:, column]
+    before, after = judge.logits(to_batch([plain.image, with_words.samples[0].image], None, model.device))[:, column]
     assert float(after) > float(before) + 1 and with_words.intents["glasses"] > 0
     assert float(np.abs(plain.image.astype(int) - other.image.astype(int)).mean()) > 2
     assert max(plain.error, other.error, with_words.samples[0].error) <= 2.0

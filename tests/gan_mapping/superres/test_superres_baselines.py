@@ -11,11 +11,12 @@ from fdvd.attributes.table import DATA_DIR, HELD_OUT_SEEDS, parse_labels
 from gan_mapping.superres.baselines import SphereSearch, nearest_latent
 from gan_mapping.superres.fairness import QUESTIONS, appearance, balanced, flip_rows, labelled
 from gan_mapping.superres.pixels import box_filter, render_to_pixels
-from tests.gan_mapping.superres.linear_world import NUM_WS, W_DIM, LinearGenerator
+from tests.gan_mapping.superres.linear_world import W_DIM, linear_generator
+from tests.standin import NUM_WS
 
 
 def test_the_nearest_face_of_a_bank_is_judged_by_its_drawing() -> None:
-    generator = LinearGenerator()
+    generator = linear_generator()
     latents = torch.randn(40, W_DIM, generator=torch.Generator().manual_seed(0))
     pictures = render_to_pixels(generator.render(latents[:, None].expand(-1, NUM_WS, -1)))
     # Rough previews: the right face is only among the nearest.
@@ -25,7 +26,7 @@ def test_the_nearest_face_of_a_bank_is_judged_by_its_drawing() -> None:
 
 
 def test_a_search_that_was_interrupted_ends_like_one_that_was_not() -> None:
-    generator = LinearGenerator()
+    generator = linear_generator()
     wanted = generator.render(generator.mapping(torch.randn(1, W_DIM, generator=torch.Generator().manual_seed(9))))
     pixels = box_filter(render_to_pixels(wanted), 16)
     whole = SphereSearch(pixels, generator)
@@ -56,8 +57,8 @@ def test_flips_are_counted_by_group_beside_the_judges_own_error() -> None:
     # Two women, one of whom turns into a man; one man whom the judge takes for a woman, before and after.
     rows = {row.group: row for row in flip_rows([(woman, woman, woman), (woman, woman, man), (man, woman, woman)])}
     assert rows["all"].faces == 3 and rows["all"].flipped["gender"] == pytest.approx(1 / 3)
-    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].latent_residual["gender"] == 0
-    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].latent_residual["gender"] == 1
+    assert rows["gender: woman"].flipped["gender"] == 0.5 and rows["gender: woman"].misread["gender"] == 0
+    assert rows["gender: man"].flipped["gender"] == 0 and rows["gender: man"].misread["gender"] == 1
     assert all(rows["all"].flipped[question] == 0 for question in QUESTIONS if question != "gender")
 
 

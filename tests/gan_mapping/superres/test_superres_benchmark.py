@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from gan_mapping.superres.pixels import as_pixels, box_filter, consistency, render_to_pixels
-from tests.gan_mapping.superres.linear_world import NUM_WS, W_DIM, LinearGenerator
+from tests.gan_mapping.superres.linear_world import W_DIM, linear_generator
 from tests.paths import BENCHMARKS
+from tests.standin import NUM_WS
 
 
 @pytest.fixture
@@ -28,12 +29,12 @@ def linear_faces(superres: Any, folder: Path) -> Any:
 
     class LinearFaces(superres.Faces):  # type: ignore[misc]
         def __init__(self) -> None:
-            generator = LinearGenerator()
-            self.editor = SimpleNamespace(generator=generator, device=torch.device("cpu"), sample=latent_of)
+            generator = linear_generator()
+            self.model = SimpleNamespace(generator=generator, device=torch.device("cpu"), sample=latent_of)
             self.folder, self.side = folder, 16
 
         def measure(self, picture: np.ndarray, truth: np.ndarray, pixels: torch.Tensor) -> dict[str, float]:
-            return {"consistency": consistency(as_pixels(picture, self.editor.device), pixels)}
+            return {"consistency": consistency(as_pixels(picture, self.model.device), pixels)}
 
     return LinearFaces()
 
@@ -50,7 +51,7 @@ def test_banks_of_another_size_have_figures_of_their_own(superres: Any, tmp_path
         def bank() -> tuple[torch.Tensor, torch.Tensor]:
             built.append(size)
             latents = torch.cat([latent_of(seed)[:, 0] for seed in range(size)])
-            pictures = render_to_pixels(faces.editor.generator.render(latents[:, None].expand(-1, NUM_WS, -1)))
+            pictures = render_to_pixels(faces.model.generator.render(latents[:, None].expand(-1, NUM_WS, -1)))
             return box_filter(pictures, 16), latents
 
         found: dict[str, Any] = superres.baselines(faces, 5, bank, size, steps)

@@ -11,7 +11,7 @@ from gan_mapping.editing.closed_loop import Observation
 from gan_mapping.superres.clips import ClipResolver
 from gan_mapping.superres.pixels import box_filter, consistency, within_budget
 from gan_mapping.superres.resolver import ResolverConfig
-from tests.gan_mapping.superres.linear_world import RESOLUTION, W_DIM, LinearGenerator, linear_resolver
+from tests.gan_mapping.superres.linear_world import RESOLUTION, W_DIM, linear_generator, linear_resolver
 from vl_backbone.common.errors import InputError
 
 SIDE = 16
@@ -39,7 +39,7 @@ def face(seed: int) -> torch.Tensor:
     """A picture [1, 3, R, R] of the linear world in 0..255, without the attribute."""
     w = torch.randn(1, 1, W_DIM, generator=torch.Generator().manual_seed(seed))
     w[..., 0] = 0
-    return (LinearGenerator().synthesis(w).clamp(-1, 1) + 1) * 127.5
+    return (linear_generator().synthesis(w).clamp(-1, 1) + 1) * 127.5
 
 
 def corner(image: torch.Tensor) -> float:
@@ -74,11 +74,11 @@ def test_words_that_hardly_show_are_said_louder() -> None:
     fit = resolver.fit(pixels)
     plain, said = resolver.answer(fit, pixels, SILENCE), resolver.answer(fit, pixels, WISH)
 
-    def see(image: torch.Tensor, ws: torch.Tensor) -> Observation:
+    def observe(image: torch.Tensor, ws: torch.Tensor) -> Observation:
         """The attribute is there when its corner is 8 grey levels darker; every latent is as hard to read."""
         return Observation(torch.tensor([(corner(plain.image) - corner(image)) / 8]), torch.tensor(1.0))
 
-    resolver.see = see
+    resolver.observe = observe
     louder = resolver.answer(fit, pixels, WISH)
     assert corner(louder.image) < corner(said.image) - 1
     assert louder.error <= 2.0
@@ -121,7 +121,7 @@ def test_drafts_are_looked_at_and_never_kept(monkeypatch: pytest.MonkeyPatch) ->
     resolver = linear_resolver()
     pixels = box_filter(face(1), SIDE)
     fit = resolver.fit(pixels)
-    resolver.see = lambda image, ws: Observation(image.mean()[None] / 255, torch.tensor(1.0))
+    resolver.observe = lambda image, ws: Observation(image.mean()[None] / 255, torch.tensor(1.0))
     wanted = resolver.answer(fit, pixels, WISH)
     drafts: list[torch.Tensor] = []
 

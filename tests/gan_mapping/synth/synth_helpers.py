@@ -14,6 +14,7 @@ class SmallPictures:
     """Real latents; `render` paints 64 px of colour from w. fail_at: the number of the picture that interrupts."""
 
     exact_drafts = True
+    preview_sides: tuple[int, ...] = ()
 
     def __init__(self, real: MobileStyleGANGenerator, fail_at: int | None = None) -> None:
         self.real, self.fail_at, self.drawn = real, fail_at, 0

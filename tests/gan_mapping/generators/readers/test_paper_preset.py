@@ -115,8 +115,8 @@ def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None
     assert {row["state"] for row in rows if not row["optional"]} == {"ready"}
 
     editor = FaceEditor.from_preset("paper", device="cpu")
-    assert isinstance(editor.generator, StyleGAN2Generator) and editor.generator.num_ws == 10
-    assert editor.backbone.name == "hdvila-official" and isinstance(editor.identity, InceptionResnetV1)
+    assert isinstance(editor.model.generator, StyleGAN2Generator) and editor.model.generator.num_ws == 10
+    assert editor.model.backbone.name == "hdvila-official" and isinstance(editor.model.identity, InceptionResnetV1)
     face = editor.generate("an old man with glasses", n=1, seed=3)[0]
     assert face.image.shape == (64, 64, 3) and face.ws.shape == (10, 8)
     photo = np.kron(
@@ -126,7 +126,7 @@ def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None
     assert np.array_equal(untouched.rgb, photo)
     edited = editor.edit(photo, "blond hair", 1.0, refine=2, aligned=True)
     assert edited.faces[0].ws.shape == (10, 8) and edited.rgb.shape == photo.shape
-    assert set(editor.weights) >= {
+    assert set(editor.model.weights) >= {
         "hdvila-official",
         "stylegan2-ffhq",
         "vgg16-imagenet",
@@ -137,7 +137,7 @@ def test_import_train_generate_edit_superres(tmp_path: Path, home: Path) -> None
     Image.fromarray(photo).resize((16, 16), Image.Resampling.BOX).save(tmp_path / "tiny.png")
     arguments = ("--text", "blond hair", "--samples", "2", "--preset", "paper", "--device", "cpu", "--json")
     row = json.loads(run("superres", str(tmp_path / "tiny.png"), *arguments, "--out", str(tmp_path / "out")))
-    assert row["status"] == "ok" and set(row["weights"]) == set(editor.weights)
+    assert row["status"] == "ok" and set(row["weights"]) == set(editor.model.weights)
     assert any("No super-resolution mapper was fitted for stylegan2-ffhq" in warning for warning in row["warnings"])
     pictures = [np.asarray(Image.open(row["outputs"][kind])) for kind in ("sr1", "sr2")]
     assert pictures[0].shape == (64, 64, 3) and not np.array_equal(pictures[0], pictures[1])
