@@ -12,6 +12,10 @@ __all__ = ["FaceEditor", "load_generator"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vilaface")
     # Loaded on first use: importing one room of the package must not open all the others.
     if name == "FaceEditor":
         from gan_mapping.editing.editor import FaceEditor
