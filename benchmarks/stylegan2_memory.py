@@ -36,8 +36,8 @@ def write_pickle(path: Path) -> None:
     from official_writers import config_f_arguments, network_pickle
     from stylegan2 import random_network
 
-    from gan_mapping.generators.factory import W_MEAN_FILE
     from gan_mapping.generators.readers import GeneratorFile
+    from gan_mapping.generators.registry import W_MEAN_FILE
     from gan_mapping.mappers.transfer import load_mobile_mapping
 
     network = random_network()

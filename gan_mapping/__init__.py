@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_mapping.editing.editor import FaceEditor
-    from gan_mapping.generators.factory import load_generator
+    from gan_mapping.generators.registry import load_generator
 
 __all__ = ["FaceEditor", "load_generator"]
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return FaceEditor
     if name == "load_generator":
-        from gan_mapping.generators.factory import load_generator
+        from gan_mapping.generators.registry import load_generator
 
         return load_generator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,7 +44,7 @@ def synth(
         check_device_name(device)
         index, count = _shard(shard)
         from gan_mapping.editing.loading import choose_device
-        from gan_mapping.generators.factory import load_generator
+        from gan_mapping.generators.registry import load_generator
         from gan_mapping.hdvila_mini.report import statistics
         from gan_mapping.synth.build import SynthConfig, build, missing_blocks, prepare, probe_summary, write_manifest
         from gan_mapping.synth.probes import fit_fact_probes

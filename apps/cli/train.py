@@ -50,7 +50,7 @@ def train_mapper(
     with exit_codes():
         quiet_libraries()
         from gan_mapping.editing.loading import choose_device
-        from gan_mapping.generators.factory import load_generator
+        from gan_mapping.generators.registry import load_generator
         from gan_mapping.mappers.files import save_mappers
         from gan_mapping.perception.networks import load_identity
         from gan_mapping.training.closed_form.recipe import fit_mappers, load_config
@@ -139,7 +139,7 @@ def train_hdvila_mini(
     """Pre-train the small default backbone on generated faces and clips. Interrupt freely: it resumes."""
     with exit_codes(debug):
         quiet_libraries()
-        from gan_mapping.generators.factory import load_generator
+        from gan_mapping.generators.registry import load_generator
         from gan_mapping.hdvila_mini.recipe import MAX_TOKENS, MiniRecipe, pretrain_mini
         from vl_backbone.backbones.registry import load_efficientnet, minilm_folder, minilm_state
         from vl_backbone.common.yaml_config import load_yaml

@@ -10,8 +10,8 @@ from fdvd.faces.detection import load_detector
 from gan_mapping.editing.closed_loop import ClosedLoopConfig
 from gan_mapping.editing.face_model import FaceModel, FaceParts, FaceSettings
 from gan_mapping.editing.refinement import Refiner
-from gan_mapping.generators.factory import MOBILE_STYLEGAN, load_generator
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.registry import MOBILE_STYLEGAN, load_generator
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.mappers.files import WEIGHTS_DIR, Mappers, load_mappers
 from gan_mapping.mappers.presets import Preset, load_preset

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.openvino_preview import latent_gradient, latent_rows, preview_variable
 from gan_mapping.generators.protocol import Generator, small_picture
+from gan_mapping.generators.registry import MobileStyleGANGenerator
 from gan_mapping.losses.reconstruction import (
     EfficientNetPerceptual,
     identity_distance,

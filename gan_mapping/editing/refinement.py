@@ -127,7 +127,7 @@ class Refiner:
         patience = self.config.patience
         if len(losses) <= 2 * patience:
             return False
-        return min(losses[-patience:]) > (1 - self.config.least_gain) * min(losses[:-patience])
+        return min(losses[-patience:]) >= (1 - self.config.least_gain) * min(losses[:-patience])
 
     def _true_picture(self, ws: Tensor, side: int) -> Tensor:
         """[1, 3, side, side] in about [-1, 1], on the refiner's device."""

@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from gan_mapping.generators.factory import MOBILE_STYLEGAN
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM, Mapping
+from gan_mapping.generators.registry import MOBILE_STYLEGAN
 from gan_mapping.generators.stylegan2.network import StyleGAN2
 from gan_mapping.mappers.files import Mappers
 from gan_mapping.mappers.layers import OffsetMapper

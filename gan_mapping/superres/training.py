@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from fdvd.attributes.table import HELD_OUT_SEEDS
-from gan_mapping.generators.factory import MobileStyleGANGenerator, load_generator
 from gan_mapping.generators.mobile_stylegan import Synthesis
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.registry import MobileStyleGANGenerator, load_generator
 from gan_mapping.superres.degradation import SIDES, degraded_level
 from gan_mapping.superres.mapper import LevelMapper, PixelMapper, save_pixel_mapper
 from gan_mapping.superres.pixels import LEVELS, box_filter, to_level

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.mobile_stylegan import NUM_WS, W_DIM
 from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
 from gan_mapping.generators.preview_heads import PREVIEW_HEADS_FORMAT, PreviewHeads, features_after
+from gan_mapping.generators.registry import MobileStyleGANGenerator
 from vl_backbone.common.errors import UsageError
 from vl_backbone.weights.files import partial_file
 from vl_backbone.weights.trained_file import write_trained

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
-from gan_mapping.generators.factory import is_path
+from gan_mapping.generators.registry import is_path
 from gan_mapping.training.through_generator.trainable import Part
 from vl_backbone.common.errors import UsageError
 from vl_backbone.common.yaml_config import load_yaml

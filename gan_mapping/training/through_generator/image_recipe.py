@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fdvd.attributes.table import ATTRIBUTES
 from gan_mapping.editing.loading import carry_mappers
-from gan_mapping.generators.factory import load_generator
 from gan_mapping.generators.protocol import Generator
+from gan_mapping.generators.registry import load_generator
 from gan_mapping.mappers.files import WEIGHTS_DIR, Mappers, load_mappers, save_mappers
 from gan_mapping.mappers.layers import OffsetMapper, TextMapper, VisionMapper
 from gan_mapping.perception.networks import load_identity, load_perceptual

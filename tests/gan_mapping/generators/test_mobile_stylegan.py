@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from gan_mapping import load_generator
-from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.mobile_stylegan import inverse_haar
 from gan_mapping.generators.openvino_engine import build_model
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.reference import compile_reference, fetch_reference
+from gan_mapping.generators.registry import MobileStyleGANGenerator
 from gan_mapping.superres.pixels import box_filter
 from vl_backbone.common.errors import InputError, WeightsError
 from vl_backbone.networks.openvino_runtime import request_for

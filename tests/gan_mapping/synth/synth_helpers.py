@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_mapping.generators.factory import MobileStyleGANGenerator
+from gan_mapping.generators.registry import MobileStyleGANGenerator
 
 
 class SmallPictures:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_mapping.generators.factory import MobileStyleGANGenerator
 from gan_mapping.generators.mobile_stylegan import NUM_WS, Mapping
 from gan_mapping.generators.protocol import Generator
 from gan_mapping.generators.readers import GeneratorFile
 from gan_mapping.generators.readers.generator_file import expected_shapes
+from gan_mapping.generators.registry import MobileStyleGANGenerator
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
 from gan_mapping.mappers.files import WEIGHTS_DIR, Mappers, load_mappers
 from gan_mapping.mappers.presets import load_preset
