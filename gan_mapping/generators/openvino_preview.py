@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_mapping.generators.mobile_stylegan import LEAKY_SLOPE, NUM_WS, W_DIM, StyledConv, Synthesis
-from gan_mapping.generators.openvino_engine import by_band
+from gan_mapping.generators.openvino_engine import FAR, by_band
 from gan_mapping.generators.preview_heads import PreviewHead
 from vl_backbone.networks.openvino_gradient import (
     Variable,
@@ -86,7 +86,9 @@ def finish(x: Variable, bias: np.ndarray, noise: np.ndarray) -> Variable:
     """Bias, noise map and activation of a layer."""
     x = offset(x, constant(bias.reshape(1, -1, 1, 1)))
     if np.abs(noise).max() > 0:
-        x = offset(x, constant(noise[None, None]))
+        # The clamp, which changes no number, keeps OpenVINO from folding bias and noise into one constant as large as
+        # the layer's picture.
+        x = offset(Variable(op.clamp(x.node, -FAR, FAR), [(x, lambda g: g)]), constant(noise[None, None]))
     return leaky_relu(x, LEAKY_SLOPE)
 
 
