@@ -111,6 +111,30 @@ def train_superres(
         say(f"Wrote {out}.")
 
 
+@train_app.command("preview-heads")
+def train_preview_heads(
+    work: Annotated[Path | None, typer.Option(help="Folder for the training's state (12 MB).")] = None,
+    out: Annotated[Path, typer.Option(help="Weight file to write.")] = Path("preview-heads.safetensors"),
+    config: Annotated[str, typer.Option(help="A YAML file with the fields of HeadRecipe.")] = "preview-heads",
+    debug: DebugOption = False,
+) -> None:
+    """Train the heads that draw small pictures of the default generator. Interrupt freely: it resumes."""
+    with exit_codes(debug):
+        quiet_libraries()
+        from gan_mapping.generators.registry import MobileStyleGANGenerator, load_generator
+        from gan_mapping.training import preview_heads
+        from vl_backbone.common.yaml_config import load_yaml
+        from vl_backbone.weights import default_home
+
+        recipe = load_yaml(preview_heads.HeadRecipe, recipe_path("preview_heads", config))
+        folder = work or default_home() / "training" / "preview-heads"
+        say(f"Working in {folder}.")
+        generator = load_generator()
+        assert isinstance(generator, MobileStyleGANGenerator)
+        preview_heads.train_preview_heads(recipe, generator, folder / "state.safetensors", out, say)
+        say(f"Wrote {out}.")
+
+
 @train_app.command("backbone")
 def train_backbone(
     config: StageOption,

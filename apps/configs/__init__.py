@@ -10,8 +10,8 @@ from typing import Literal
 
 from vl_backbone.common.errors import UsageError
 
-# One folder per command: train mapper, train mapper-images, train hdvila-mini, train backbone.
-Kind = Literal["mappers", "mapper_images", "hdvila_mini", "backbone"]
+# One folder per command: train mapper, mapper-images, hdvila-mini, backbone, preview-heads.
+Kind = Literal["mappers", "mapper_images", "hdvila_mini", "backbone", "preview_heads"]
 CONFIGS_DIR = Path(__file__).parent
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from gan_mapping.generators.openvino_engine import OpenVINOSynthesis
 from gan_mapping.generators.preview_heads import PREVIEW_HEADS_FORMAT, PreviewHeads, features_after
 from gan_mapping.generators.registry import MobileStyleGANGenerator
 from vl_backbone.common.errors import UsageError
+from vl_backbone.training.keys import canonical_json
 from vl_backbone.weights.files import partial_file
 from vl_backbone.weights.trained_file import write_trained
 
@@ -160,8 +162,7 @@ def train_preview_heads(
             say(f"step {step}: loss {float(loss.detach()):.4f}; mean error on held-out faces, of 255: {figures}")
     metadata = {
         "generator": generator.name,
-        "recipe": repr(recipe),
-        "steps": str(step),
+        "recipe": canonical_json({"recipe": recipe}),
         "mean_error": ", ".join(f"{side}: {error:.2f}" for side, error in errors.items()),
     }
     write_trained(out, PREVIEW_HEADS_FORMAT, average.state_dict(), metadata)
@@ -209,22 +210,20 @@ def _save_state(
         save_file(
             {k: v.detach().contiguous().clone() for k, v in tensors.items()},
             partial,
-            {"step": str(step), "recipe": repr(recipe)},
+            {"step": str(step), "recipe": canonical_json({"recipe": recipe})},
         )
 
 
 def _load_state(
     path: Path, heads: PreviewHeads, average: PreviewHeads, optimizer: torch.optim.Adam, recipe: HeadRecipe
 ) -> int:
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, "pt") as handle:
             metadata = handle.metadata() or {}
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: the state of the training is damaged ({error}); delete it to start anew.") from None
-    if metadata.get("recipe") != repr(recipe):
+    if metadata.get("recipe") != canonical_json({"recipe": recipe}):
         raise UsageError(f"{path} belongs to a run with other settings; delete it or choose another --work folder.")
     for network, kind in ((heads, "model"), (average, "average")):
         network.load_state_dict({k.removeprefix(f"{kind}/"): v for k, v in tensors.items() if k.startswith(f"{kind}/")})

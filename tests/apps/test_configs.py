@@ -6,23 +6,27 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
-from vl_backbone.training.yaml_config import load_yaml
 
 from apps.configs import CONFIGS_DIR, Kind, recipe_names, recipe_path
+from gan_mapping.generators.registry import PREVIEW_HEADS
 from gan_mapping.hdvila_mini.recipe import MiniRecipe
 from gan_mapping.mappers.files import WEIGHTS_DIR, load_mappers
 from gan_mapping.mappers.presets import load_preset
 from gan_mapping.training.closed_form.recipe import RecipeConfig, load_config
+from gan_mapping.training.preview_heads import HeadRecipe
 from gan_mapping.training.through_generator.image_config import load_image_config
 from vl_backbone.common.errors import UsageError
+from vl_backbone.common.yaml_config import load_yaml
 from vl_backbone.hdvila.mini_weights import MINI_FILE
 from vl_backbone.pretraining.recipe import PretrainingConfig
+from vl_backbone.training.keys import canonical_json
 
 SHIPPED: dict[Kind, list[str]] = {
     "mappers": ["mini", "mini-imagenet", "smoke"],
     "mapper_images": ["images", "images-smoke"],
     "hdvila_mini": ["hdvila-mini"],
     "backbone": ["stage1", "stage2"],
+    "preview_heads": ["preview-heads"],
 }
 
 
@@ -40,6 +44,9 @@ def test_every_shipped_recipe_is_read_by_its_loader() -> None:
 def test_defaults_are_the_shipped_recipes() -> None:
     assert load_config(recipe_path("mappers", "mini")) == RecipeConfig()
     assert load_yaml(MiniRecipe, recipe_path("hdvila_mini", "hdvila-mini")) == MiniRecipe()
+    assert load_yaml(HeadRecipe, recipe_path("preview_heads", "preview-heads")) == HeadRecipe()
+    with safe_open(PREVIEW_HEADS, "pt") as file:
+        assert file.metadata()["recipe"] == canonical_json({"recipe": HeadRecipe()})
 
 
 @pytest.mark.parametrize("name", ["mini", "mini-imagenet"])

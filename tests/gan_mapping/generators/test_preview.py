@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gan_mapping.generators.registry import load_generator
 
 from gan_mapping.generators.protocol import small_picture
+from gan_mapping.generators.registry import load_generator
 from gan_mapping.generators.stylegan2.config import StyleGAN2Config
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from gan_mapping.generators.stylegan2.network import StyleGAN2
@@ -52,7 +52,9 @@ def test_other_sides_are_refused() -> None:
 
 
 def _tiny_stylegan2() -> StyleGAN2Generator:
-    config = StyleGAN2Config(z_dim=8, c_dim=0, w_dim=8, resolution=128, channels=(8,) * 6, layer_features=8, embed_features=8)
+    config = StyleGAN2Config(
+        z_dim=8, c_dim=0, w_dim=8, resolution=128, channels=(8,) * 6, layer_features=8, embed_features=8
+    )
     network = StyleGAN2(config)
     values = torch.Generator().manual_seed(0)
     with torch.no_grad():
