@@ -17,7 +17,7 @@ from vl_backbone.common.errors import InputError
 Row = TypeVar("Row", Attribute, Group)
 TABLE_FILE = Path(__file__).with_name("attributes.yaml")
 _SIGNS = {"+": 1, "-": -1}
-_FLAGS = ("whole", "relative", "fact", "common", "momentary", "changes_person", "recolors_skin")
+_FLAGS = ("whole", "relative", "held", "fact", "common", "momentary", "changes_person", "recolors_skin")
 _NAMES = ("may_follow", "excludes", "hides", "kept_with", "motion")
 _TEXTS = ("name", "description", "kind", "group", "region")
 _LABEL_KEYS = frozenset(("flag", "missing", "unsure")), frozenset(("column", "values", "value", "unknown"))

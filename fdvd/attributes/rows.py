@@ -43,6 +43,7 @@ class Attribute:
     paste: str
     whole: bool = False
     relative: bool = False
+    held: bool = False
     may_follow: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     conflicts: tuple[tuple[int, Bucket], ...] = ()
@@ -135,6 +136,11 @@ class AttributeTable:
         """What who speaks of this attribute does not want, and need not say so."""
         row = self.get(name)
         return self.expanded(row.excludes) if row else frozenset()
+
+    def held_from(self, name: str) -> frozenset[str]:
+        """Held attributes that an edit of this one is to leave as they are: not its followers, not in conflict with it."""
+        tied = {other for sign in (1, -1) for other, _ in self.conflicts.get((name, sign), ())}
+        return frozenset(row.name for row in self if row.held) - self.may_follow(name) - tied
 
     @cached_property
     def conflicts(self) -> Mapping[Bucket, frozenset[Bucket]]:

@@ -64,6 +64,9 @@ class ClosedLoopConfig:
     length_weight: weight of the squared length of the steps, which decides between edits that are equally near.
     backtrack_ratio: above this ratio of latent residuals the picture has fallen apart, and the steps are taken back.
     backtrack: a step that is taken back is tried again at this part of its length.
+    drift: an attribute that the wish is to leave alone counts as changed when its score moved by more than this.
+    restorations: drawings that are observed, at most, to put such attributes back.
+    furthest_back: no step that puts one back is longer than this.
     """
 
     looks: int = 3
@@ -81,6 +84,9 @@ class ClosedLoopConfig:
     length_weight: float = 0.001
     backtrack_ratio: float = 2.0
     backtrack: float = 0.7
+    drift: float = 0.3
+    restorations: int = 2
+    furthest_back: float = 1.2
 
     def __post_init__(self) -> None:
         if self.looks < 1 or not 0 < self.least <= 1 <= self.most:
@@ -98,6 +104,8 @@ class ClosedLoopConfig:
         )
         if not min(*above, self.max_ratio, self.residual_weight, self.backtrack_ratio) > 0 or self.length_weight < 0:
             raise UsageError("The closed loop needs its lengths, shares and limits above 0.")
+        if min(self.drift, self.furthest_back) <= 0 or self.restorations < 0:
+            raise UsageError("The closed loop needs drift and furthest_back above 0, and 0 or more restorations.")
         if not 0 < self.backtrack < 1:
             raise UsageError("The closed loop needs a backtrack between 0 and 1.")
 
@@ -133,12 +141,14 @@ def closed_loop_offset(
     config: ClosedLoopConfig | None = None,
     reference_residual: float = 0.0,
     excludes: Tensor | None = None,
+    held: Tensor | None = None,
 ) -> EditOffset:
     """The best of a few offsets that take this face's picture to where the intents want it.
 
     ws: [1, num_ws, w_dim]; intents: [1, A]; before: what the face's unedited picture shows. The first offset knows
     only `before`; in each further one every step is corrected by what it has achieved so far per unit of its length.
-    Relative intents (older) are steps, not places: only a backtrack from a picture that falls apart changes them.
+    Relative intents (older) are steps, not places: only a backtrack from a picture that falls apart changes them. In
+    the end, what changed although the wish was to leave it alone is put back (`held`).
 
     reference_residual: the mean latent residual of drawn faces, where it is known. A latent that was itself read off a
     picture has a smaller residual, a refined one a larger; neither is a reason to take an edit of that face back much
@@ -146,11 +156,14 @@ def closed_loop_offset(
 
     excludes: bool [A, A], where an intent for the row says that the column is not to be there (dark glasses, when
     clear ones are asked for, or none). Nothing is done about it as long as it does not show.
+
+    held: bool [A, A], where an edit by the intent of the row is to leave the column as it is: a beard, when a smile is
+    asked for.
     """
     config = config or ClosedLoopConfig()
     plan = _plan(mapper, ws, intents, before, excludes, config)
     sign, steps, steerable = plan.sign, plan.steps, plan.steerable
-    best = _offset_of(mapper, steps, plan.suppressed, -1)
+    best, best_seen = _offset_of(mapper, steps, plan.suppressed, -1), None
     least_cost = math.inf
     unedited_residual = before.latent_residual.clamp(min=1e-6)
     if reference_residual > 0:
@@ -168,7 +181,7 @@ def closed_loop_offset(
         cost = float(missing + config.length_weight * size.square().sum())
         cost += config.residual_weight * float(F.relu(residual_ratio - config.max_ratio).square())
         if cost < least_cost:
-            best, least_cost = tried, cost
+            best, best_seen, least_cost = tried, after, cost
         if residual_ratio > config.backtrack_ratio:
             steps = config.backtrack * steps
             continue
@@ -177,6 +190,57 @@ def closed_loop_offset(
             break
         steps = steps.clone()
         steps[steerable] = sign[steerable] * corrected
+    asked = intents[0] != 0
+    if held is None or not bool(asked.any()):
+        return best
+    kept = held.to(asked.device)[asked].all(dim=0) & ~asked & ~plan.suppressed
+    limit = config.max_ratio * unedited_residual
+    return _with_held_put_back(mapper, best, best_seen, len(drawn), before, kept, plan, observe, config, limit)
+
+
+def _with_held_put_back(
+    mapper: OffsetMapper,
+    edit: EditOffset,
+    seen: Observation | None,
+    drawn: int,
+    before: Observation,
+    kept: Tensor,
+    plan: _Plan,
+    observe: Observe,
+    config: ClosedLoopConfig,
+    limit: Tensor,
+) -> EditOffset:
+    """The edit with steps back along what it changed unasked, as long as that makes it better.
+
+    seen: what the edit shows, where it was observed. drawn: how many drawings were observed so far. kept: [A] bool.
+    limit: [] latent residual up to which nothing is held against an edit.
+    """
+    if config.restorations == 0 or not bool(kept.any()):
+        return edit
+    if seen is None:
+        seen, drawn = observe(edit.offset), drawn + 1
+
+    def cost_of(shown: Observation) -> float:
+        moved = F.relu((shown.scores - before.scores).abs()[kept] - config.drift)
+        left = ((plan.goals - shown.scores) * plan.sign)[plan.steerable]
+        torn = F.relu((shown.latent_residual - limit) / limit * config.max_ratio)
+        missing = F.relu(left - config.close)
+        return float(moved.square().sum() + missing.square().sum() + config.residual_weight * torn.square())
+
+    least_cost, back = cost_of(seen), torch.zeros_like(before.scores)
+    best = edit
+    for _ in range(config.restorations):
+        moved = seen.scores - before.scores
+        changed = kept & (moved.abs() > config.drift)
+        if not bool(changed.any()):
+            break
+        back = torch.where(changed, back - moved, back).clamp(-config.furthest_back, config.furthest_back)
+        step = mapper.along(back)[None]
+        tried = EditOffset(edit.offset + step, edit.suppressed_part + step, drawn)
+        seen, drawn = observe(tried.offset), drawn + 1
+        cost = cost_of(seen)
+        if cost < least_cost:
+            best, least_cost = tried, cost
     return best
 
 

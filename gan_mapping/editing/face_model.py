@@ -207,7 +207,7 @@ class FaceModel:
             drafts.append(self.draft(ws + offset))
             return self.observe(drafts[-1], ws + offset)
 
-        if not self.can_observe or not bool((intents * (1 - mappers.offset.relative)).any()):
+        if not self.can_observe or not bool(intents.any()):
             return EditOffset.unobserved(mappers.offset(ws, intents)), None
         edit = closed_loop_offset(
             mappers.offset,
@@ -218,6 +218,7 @@ class FaceModel:
             self.closed_loop,
             reference_residual=mappers.vision_error,
             excludes=mappers.excludes,
+            held=mappers.held,
         )
         return edit, drafts[edit.look] if self.generator.exact_drafts and edit.look >= 0 else None
 

@@ -71,6 +71,12 @@ class Mappers:
         names, table = self.attributes, attribute_table()
         return torch.tensor([[other in table.excluded_by(name) for other in names] for name in names])
 
+    @property
+    def held(self) -> Tensor:
+        """bool [A, A], on the CPU: an edit of the row is to leave the column as it is."""
+        names, table = self.attributes, attribute_table()
+        return torch.tensor([[other in table.held_from(name) for other in names] for name in names])
+
     def to(self, device: torch.device) -> Mappers:
         """Moves all layers (in place) to that device."""
         for module in self.layers().values():
