@@ -207,7 +207,9 @@ class FaceModel:
             drafts.append(self.draft(ws + offset))
             return self.observe(drafts[-1], ws + offset)
 
-        if not self.can_observe or not bool(intents.any()):
+        goals = bool((intents * (1 - mappers.offset.relative)).any())
+        keeps = self.closed_loop.restorations > 0 and bool(intents.any())
+        if not self.can_observe or not (goals or keeps):
             return EditOffset.unobserved(mappers.offset(ws, intents)), None
         edit = closed_loop_offset(
             mappers.offset,

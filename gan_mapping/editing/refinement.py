@@ -43,7 +43,7 @@ class RefinementConfig:
     loss: PhotoLossWeights = field(default_factory=PhotoLossWeights)
     spread: float = 0.004
     start: float = 0.0005
-    true_every: int = 5
+    true_every: int = 9
     patience: int = 6
     least_gain: float = 0.01
 
