@@ -138,7 +138,7 @@ class AttributeTable:
         return self.expanded(row.excludes) if row else frozenset()
 
     def held_from(self, name: str) -> frozenset[str]:
-        """Held attributes that an edit of this one is to leave as they are: not its followers, not in conflict with it."""
+        """Held attributes that an edit of this one is to leave: not its followers, not in conflict with it."""
         tied = {other for sign in (1, -1) for other, _ in self.conflicts.get((name, sign), ())}
         return frozenset(row.name for row in self if row.held) - self.may_follow(name) - tied
 
