@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from apps.cli import batch, edit, generate, serve, superres, video
@@ -17,6 +20,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vilaface {version('vilaface')}")
+        raise typer.Exit
+
+
+@app.callback()
+def vilaface(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Edit face photos with words, and make faces from words."""
+
+
 app.command("edit")(edit.edit)
 app.command("generate")(generate.generate)
 app.command("superres")(superres.superres)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,28 +12,13 @@ from apps.cli import common
 from apps.cli.common import DebugOption, DeviceOption, GeneratorOption, JsonOption, OutOption, PresetOption, Row
 from apps.cli.rows import empty_row
 from apps.cli.superres_clip import check_clip, is_clip, resolve_clip
+from apps.cli.superres_settings import SuperresSettings
 from apps.cli.worker import Worker, run_all
 from vl_backbone.common.errors import UsageError
 
 if TYPE_CHECKING:
     from gan_mapping.editing.editor import FaceEditor
     from gan_mapping.superres.results import SuperResolution
-
-
-@dataclass(frozen=True)
-class SuperresSettings:
-    """What one call of `superres` asks for, the same for every picture; text None: the pixels alone."""
-
-    text: str | None
-    strength: float
-    out: Path
-    samples: int
-    seed: int
-    face: str
-    aligned: bool
-    preset: str
-    device: str
-    generator: str | None = None
 
 
 def superres(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
+from apps.cli.superres_settings import SuperresSettings
 from vl_backbone.common.errors import InputError
 
 if TYPE_CHECKING:
-    from apps.cli.superres import SuperresSettings
     from fdvd.media.video import VideoInfo
     from gan_mapping.editing.face_model import FaceModel
 

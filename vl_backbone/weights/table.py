@@ -15,7 +15,7 @@ from vl_backbone.common.errors import WeightsError
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
-_CONVERT_PATTERN = re.compile(r"copy|[a-z0-9_.]+:[a-z0-9_]+")
+_CONVERT_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PACKAGE_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VERSION_PATTERN = re.compile(r"[0-9][0-9a-z.]*")
 

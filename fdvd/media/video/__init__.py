@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fdvd.media.video.info import VideoInfo
-from fdvd.media.video.reader import ClipFrame, probe, read_frames
-from fdvd.media.video.seeking import read_frames_at
 from fdvd.media.video.writer import VideoWriter
+from vl_backbone.video.decoding import ClipFrame, probe, read_frames
+from vl_backbone.video.info import VideoInfo
+from vl_backbone.video.seeking import read_frames_at
 
 __all__ = ["ClipFrame", "VideoInfo", "VideoWriter", "probe", "read_frames", "read_frames_at"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
-from fdvd.media.video.reader import open_video
+from vl_backbone.video.decoding import open_video
 
 _OPUS_RATE = 48_000
 

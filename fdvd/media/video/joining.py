@@ -15,11 +15,11 @@ import av
 from av.error import FFmpegError
 
 from fdvd.media.video.audio import AudioCopier
-from fdvd.media.video.info import VideoInfo
-from fdvd.media.video.reader import open_video
 from fdvd.media.video.writer import CONTAINERS
 from vl_backbone.common.errors import InputError
 from vl_backbone.common.reason import reason_of
+from vl_backbone.video.decoding import open_video
+from vl_backbone.video.info import VideoInfo
 
 
 class Piece(NamedTuple):

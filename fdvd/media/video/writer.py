@@ -18,9 +18,9 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from fdvd.media.video.audio import AudioCopier
-from fdvd.media.video.info import VideoInfo
 from vl_backbone.common.errors import InputError, UsageError
 from vl_backbone.common.reason import reason_of
+from vl_backbone.video.info import VideoInfo
 
 # suffix: (FFmpeg's format, video encoder, audio encoder for what the format does not take as it is)
 CONTAINERS = {

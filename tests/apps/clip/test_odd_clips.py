@@ -11,10 +11,10 @@ from PIL import Image
 
 from apps.clip.job import ClipResult, ClipSettings, edit_clip
 from fdvd.media.video import VideoInfo, VideoWriter, probe, read_frames
-from fdvd.media.video.info import Orientation
 from tests.apps.clip.clip_fakes import Finder, packets, recorded, sound, times
 from tests.standin import standin_model
 from vl_backbone.common.errors import InputError
+from vl_backbone.video.info import Orientation
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 20
 Pictures = list[np.ndarray]

@@ -13,10 +13,11 @@ from torch import Tensor
 from gan_mapping.losses.reconstruction import perceptual_distance
 from gan_mapping.perception.face_network import FaceNetwork, aligned_chips
 from gan_mapping.perception.inception_resnet import InceptionResnetV1, without_head
-from gan_mapping.perception.lpips import LPIPS, TRUNKS, convert_heads, trunk_state
+from gan_mapping.perception.lpips import LPIPS, TRUNKS, trunk_state
 from gan_mapping.perception.networks import load_identity, load_perceptual
 from vl_backbone.common.errors import UsageError, WeightsError
 from vl_backbone.weights import WeightStore
+from vl_backbone.weights.converters import lpips_heads
 
 # Where torchvision's networks have convolutions, and which of them LPIPS reads behind the ReLU.
 CONVOLUTIONS = {"vgg": [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28], "alex": [0, 3, 6, 8, 10]}
@@ -99,11 +100,11 @@ def test_heads_are_read_from_the_packages_files(tmp_path: Path) -> None:
         }
         torch.save(heads, path)
         members[path.name] = path.read_bytes()
-    heads = convert_heads(members)
+    heads = lpips_heads(members)
     assert len(heads) == 10 and heads["vgg.lin4"].shape == (512,) and heads["alex.lin1"].shape == (192,)
     torch.save({"lin0.model.1.weight": torch.zeros(1, 3, 1, 1)}, tmp_path / "vgg.pth")
     with pytest.raises(WeightsError, match="64 channels"):
-        convert_heads({**members, "vgg.pth": (tmp_path / "vgg.pth").read_bytes()})
+        lpips_heads({**members, "vgg.pth": (tmp_path / "vgg.pth").read_bytes()})
 
 
 @pytest.fixture(scope="module")

@@ -243,7 +243,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(16000))
-    with pytest.raises(InputError, match="no video"):
+    with pytest.raises(InputError, match="not a video"):
         load_clips(tmp_path / "a.wav", SMALL)
 
 

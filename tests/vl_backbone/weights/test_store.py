@@ -146,8 +146,8 @@ def test_a_needed_file_is_checked_too(store: WeightStore, pip_calls: list[list[s
         {"members": (Member("tiny_model/tiny.bin", 12, "0" * 64),)},
         {"members": (Member("tiny_model/tiny.bin", 5, sha256(b"tiny ")),)},
         {"members": (Member("tiny_model/absent.bin", 5, "0" * 64),)},
-        {"convert": "vl_backbone.nosuch:thing"},
-        {"convert": "vl_backbone.weights.converters:torch_state_dict"},
+        {"convert": "no-such-thing"},
+        {"convert": "torch-state-dict"},
     ],
 )
 def test_what_does_not_match_the_table_is_not_stored(

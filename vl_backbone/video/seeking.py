@@ -13,9 +13,9 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from fdvd.media.video.info import VideoInfo
-from fdvd.media.video.reader import FrameConverter, open_video, probe, video_stream
 from vl_backbone.common.errors import InputError
+from vl_backbone.video.decoding import FrameConverter, open_video, probe, video_stream
+from vl_backbone.video.info import VideoInfo
 
 _AHEAD = 2.0  # seconds; a frame further on is reached by seeking, a nearer one by decoding on
 

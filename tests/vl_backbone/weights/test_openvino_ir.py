@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan_mapping.generators.openvino_ir import affine_layer_names, convert_mobile_stylegan
 from vl_backbone.common.errors import WeightsError
+from vl_backbone.weights.openvino_ir import affine_layer_names, convert_mobile_stylegan
 from vl_backbone.weights.safetensors_file import to_bytes
 
 CHANNELS = (512, 512, 512, 512, 256, 128, 64)  # outputs of the seven blocks

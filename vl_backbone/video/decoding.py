@@ -21,9 +21,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from fdvd.media.video.info import Colours, Orientation, VideoInfo
 from vl_backbone.common.errors import InputError
 from vl_backbone.common.reason import reason_of
+from vl_backbone.video.info import Colours, Orientation, VideoInfo
 
 Picture = NDArray[np.uint8]
 
