@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from gan_mapping.generators.protocol import Generator, check_preview_side
 from gan_mapping.generators.readers import read_generator
 from gan_mapping.generators.stylegan2.generator import StyleGAN2Generator
 from vl_backbone.common.errors import InputError
+from vl_backbone.common.registry import Registry
 from vl_backbone.networks.openvino_runtime import has_bf16
 from vl_backbone.weights import WeightStore
 from vl_backbone.weights.files import sha256_of
@@ -136,13 +138,14 @@ def load_generator(
 ) -> Generator:
     """The generator of that name or in that file, on that device ("cpu", "cuda", "cuda:1", ...).
 
-    name: "mobile-stylegan-ffhq", what a file was imported as, or the path of a .pkl, .pt or .safetensors file.
+    name: "mobile-stylegan-ffhq", a registered one, what a file was imported as, or the path of a .pkl, .pt or
+    .safetensors file.
     Raises WeightsError when the file is missing, corrupt or no generator, or the name is unknown.
     """
     store = store or WeightStore()
     target = torch.device(device)
-    if name == MOBILE_STYLEGAN:
-        return _load_mobile_stylegan(store, target)
+    if isinstance(name, str) and (loader := GENERATORS.find(name)) is not None:
+        return loader(target, store)
     if isinstance(name, Path) or is_path(name):
         path = Path(name).expanduser()
         file, digest = read_generator(path), {path.name: sha256_of(path)}
@@ -151,12 +154,17 @@ def load_generator(
     return StyleGAN2Generator(file.network(), str(name), digest, target, file.notes)
 
 
+def register_generator(name: str, loader: Callable[[torch.device, WeightStore], Generator]) -> None:
+    """Makes a generator known by name to `load_generator` and to presets; InputError when the name is taken."""
+    GENERATORS.register(name, loader)
+
+
 def is_path(name: str) -> bool:
     """Whether a generator is given by its file and not by its name."""
     return Path(name).suffix.lower() in GENERATOR_SUFFIXES or Path(name).name != name
 
 
-def _load_mobile_stylegan(store: WeightStore, device: torch.device) -> Generator:
+def _load_mobile_stylegan(device: torch.device, store: WeightStore) -> Generator:
     # Built on the meta device: the file's tensors become the parameters, nothing is initialised twice.
     with torch.device("meta"):
         network = MobileStyleGAN()
@@ -165,6 +173,9 @@ def _load_mobile_stylegan(store: WeightStore, device: torch.device) -> Generator
     heads, digest = load_preview_heads(PREVIEW_HEADS)
     weights = {MOBILE_STYLEGAN: store.sha256(MOBILE_STYLEGAN), PREVIEW_HEADS.name: digest}
     return MobileStyleGANGenerator(network, w_mean, weights, device, heads)
+
+
+GENERATORS: Registry[Generator] = Registry("generator", "vilaface.generators", {MOBILE_STYLEGAN: _load_mobile_stylegan})
 
 
 def load_preview_heads(path: Path) -> tuple[PreviewHeads, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from vl_backbone.backbones.hdvila_mini import HDVILAMini
+from vl_backbone.backbones.hdvila_backbone import HDVILABackbone
 from vl_backbone.common.errors import WeightsError
 from vl_backbone.hdvila.checkpoint import load_official_checkpoint, unshared
 from vl_backbone.hdvila.model import HDVILA
@@ -19,7 +19,7 @@ from vl_backbone.hdvila.model import HDVILA
 CONFIG_KEY = "hdvila_config"
 
 
-class HDVILAOfficial(HDVILAMini):
+class HDVILAOfficial(HDVILABackbone):
     """Frozen; sizes as the checkpoint has them, and no detail: mappers read what the paper's read.
 
     A face is seen at 1024 px, the resolution the paper edits at.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from vl_backbone.backbones.hdvila_mini import HDVILAMini
 from vl_backbone.backbones.hdvila_official import HDVILAOfficial, load_converted
 from vl_backbone.backbones.imagenet_minilm import STAGE_BLOCK, ImagenetMiniLM
 from vl_backbone.backbones.protocol import Backbone
-from vl_backbone.common.errors import InputError
+from vl_backbone.common.registry import Registry
 from vl_backbone.hdvila.mini import HR_SIZE, LR_SIZE
 from vl_backbone.hdvila.mini_weights import MINI_FILE, load_mini
 from vl_backbone.hdvila.trunks import LITE0_BLOCK_16, LITE0_BLOCK_32
@@ -25,7 +26,6 @@ from vl_backbone.weights import WeightStore
 if TYPE_CHECKING:
     from transformers import BertModel
 
-BACKBONES = (HDVILAMini.name, HDVILAOfficial.name, ImagenetMiniLM.name)
 MINILM_FILES = ("minilm", "minilm-config", "minilm-tokenizer")
 
 
@@ -34,29 +34,56 @@ def load_backbone(name: str, device: str = "cpu", store: WeightStore | None = No
 
     Raises WeightsError when one of its files is missing or corrupt, InputError for an unknown name.
     """
-    if name not in BACKBONES:
-        raise InputError(f"Unknown backbone {name!r}; this version knows {', '.join(BACKBONES)}.")
-    store = store or WeightStore()
-    folder = minilm_folder(store)
-    tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
-    if name == HDVILAOfficial.name:
-        # MiniLM's vocabulary is that of BERT-large uncased, which HD-VILA reads.
-        official = load_converted(store.path(name))
-        used = {n: store.sha256(n) for n in (name, "minilm-tokenizer")}
-        return HDVILAOfficial(official, tokenizer, used, torch.device(device))
-    target = torch.device(device)
+    return BACKBONES.load(name, torch.device(device), store or WeightStore())
+
+
+def register_backbone(name: str, loader: Callable[[torch.device, WeightStore], Backbone]) -> None:
+    """Makes a backbone known by name to `load_backbone` and to presets; InputError when the name is taken."""
+    BACKBONES.register(name, loader)
+
+
+def _load_hdvila_mini(device: torch.device, store: WeightStore) -> Backbone:
+    tokenizer = _minilm_tokenizer(store)
     vision = load_efficientnet(store)
     weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
-    if name == HDVILAMini.name:
-        model, digest = load_mini(vision.state_dict(), minilm_state(store))
-        weights |= {MINI_FILE.name: digest}
-        if target.type != "cpu":
-            return HDVILAMini(model, tokenizer, weights, target)
-        high = CompiledPyramid(vision, HR_SIZE, LITE0_BLOCK_32)
-        low = CompiledPyramid(vision, LR_SIZE, LITE0_BLOCK_16)
-        return HDVILAMini(model, tokenizer, weights, target, high, low)
-    pyramid = CompiledPyramid(vision, ImagenetMiniLM.image_size, STAGE_BLOCK) if target.type == "cpu" else None
-    return ImagenetMiniLM(vision, load_minilm(store), tokenizer, weights, target, pyramid)
+    model, weights[MINI_FILE.name] = load_mini(vision.state_dict(), minilm_state(store))
+    if device.type != "cpu":
+        return HDVILAMini(model, tokenizer, weights, device)
+    high = CompiledPyramid(vision, HR_SIZE, LITE0_BLOCK_32)
+    low = CompiledPyramid(vision, LR_SIZE, LITE0_BLOCK_16)
+    return HDVILAMini(model, tokenizer, weights, device, high, low)
+
+
+def _load_hdvila_official(device: torch.device, store: WeightStore) -> Backbone:
+    # MiniLM's vocabulary is that of BERT-large uncased, which HD-VILA reads.
+    tokenizer = _minilm_tokenizer(store)
+    official = load_converted(store.path(HDVILAOfficial.name))
+    used = {n: store.sha256(n) for n in (HDVILAOfficial.name, "minilm-tokenizer")}
+    return HDVILAOfficial(official, tokenizer, used, device)
+
+
+def _load_imagenet_minilm(device: torch.device, store: WeightStore) -> Backbone:
+    tokenizer = _minilm_tokenizer(store)
+    vision = load_efficientnet(store)
+    weights = {n: store.sha256(n) for n in ("efficientnet-lite0", *MINILM_FILES)}
+    pyramid = CompiledPyramid(vision, ImagenetMiniLM.image_size, STAGE_BLOCK) if device.type == "cpu" else None
+    return ImagenetMiniLM(vision, load_minilm(store), tokenizer, weights, device, pyramid)
+
+
+def _minilm_tokenizer(store: WeightStore) -> BertTokenizer:
+    tokenizer: BertTokenizer = BertTokenizer.from_pretrained(minilm_folder(store), local_files_only=True)
+    return tokenizer
+
+
+BACKBONES: Registry[Backbone] = Registry(
+    "backbone",
+    "vilaface.backbones",
+    {
+        HDVILAMini.name: _load_hdvila_mini,
+        HDVILAOfficial.name: _load_hdvila_official,
+        ImagenetMiniLM.name: _load_imagenet_minilm,
+    },
+)
 
 
 def load_efficientnet(store: WeightStore | None = None) -> EfficientNetLite0:

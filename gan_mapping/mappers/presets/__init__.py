@@ -42,7 +42,9 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Preset:
-    """The preset of that name; UsageError names the known ones otherwise."""
+    """The preset of that name or in that YAML file; UsageError names the known ones otherwise."""
+    if name.endswith((".yaml", ".yml")):
+        return load_yaml(Preset, Path(name))
     if name not in preset_names():
         raise UsageError(f"Unknown preset {name!r}; this version has {', '.join(preset_names())}.")
     return load_yaml(Preset, Path(__file__).with_name(f"{name}.yaml"))
