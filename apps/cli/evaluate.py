@@ -18,6 +18,7 @@ from apps.cli.common import (
     say,
 )
 from apps.cli.evaluate_clip import evaluate_clip
+from apps.cli.evaluate_photos import evaluate_photos
 from apps.cli.evaluate_shared import advancing, name_failures
 
 evaluate_app = typer.Typer(help="Measure trained models.", no_args_is_help=True)
@@ -25,6 +26,7 @@ evaluate_app.command("edits")(evaluate_edits.edits)
 evaluate_app.command("reconstruction")(evaluate_edits.reconstruction)
 evaluate_app.command("sheet")(evaluate_edits.sheet)
 evaluate_app.command("clip")(evaluate_clip)
+evaluate_app.command("photos")(evaluate_photos)
 
 RecipeOption = Annotated[Path, typer.Option("--config", help="YAML with the recipe; see docs/pretraining.md.")]
 WeightsOption = Annotated[
