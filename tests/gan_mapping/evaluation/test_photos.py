@@ -39,7 +39,7 @@ def test_a_folder_is_measured_and_shown(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.png").write_bytes(ASTRONAUT.read_bytes())
     (folder / "b.jpg").write_bytes(b"no picture")
-    (tmp_path / "w.yaml").write_text("- wearing glasses\n- glasgow\n", encoding="utf-8")
+    (tmp_path / "w.yaml").write_text("- wearing glasses\n- good morning\n", encoding="utf-8")
     done = run_vilaface(
         *("evaluate", "photos", "photos", "--wishes", "w.yaml", "--refine", "1", "--out", "out", "--json"), cwd=tmp_path
     )
