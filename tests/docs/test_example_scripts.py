@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -23,6 +24,21 @@ def test_edit_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     runpy.run_path(script, run_name="__main__")
     assert target.stat().st_size > 0
     assert "1 face(s)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("own_backbone.py", "a red picture fits: [1.0, 0.0]"),
+        ("own_generator.py", "stripes: drew [1, 3, 64, 64]"),
+        ("own_attribute.py", "the last is freckles"),
+    ],
+)
+def test_own_parts(script: str, told: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / script)], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert told in done.stdout
 
 
 def test_one_version() -> None:

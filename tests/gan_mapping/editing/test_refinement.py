@@ -84,7 +84,6 @@ def test_it_goes_to_the_minimum(bowl: Bowl) -> None:
 def test_one_graph_gives_what_torch_gives() -> None:
     """Loss and gradient of the OpenVINO graph against torch's autograd through the same heads and networks."""
     from gan_mapping.generators.registry import load_generator
-
     from gan_mapping.perception.networks import load_identity, load_perceptual
     from vl_backbone.weights import WeightStore
 
