@@ -63,6 +63,12 @@ def print_json(row: Row) -> None:
     sys.stdout.flush()
 
 
+def say_failure(row: Row) -> None:
+    """Beside a row on standard output: its error, if it has one, on standard error as well."""
+    if row["status"] != "ok":
+        say(f"FAILED  {row['input'] or row['task']}: {row['error']}", "red")
+
+
 @contextmanager
 def exit_codes(debug: bool = False) -> Iterator[None]:
     """Errors become one sentence on standard error and the exit code of their kind; never a traceback."""

@@ -116,6 +116,7 @@ def _write_sheet(pictures: list[tuple[np.ndarray, int]], text: str, path: Path, 
 def _finish(row: Row, as_json: bool) -> None:
     if as_json:
         common.print_json(row)
+        common.say_failure(row)
     elif row["status"] == "ok":
         common.say(f"seed {row['seed']}: {row['timings_s']['total']:.1f} s; {row['outputs']['face']}")
     else:

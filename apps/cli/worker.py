@@ -97,6 +97,7 @@ def run_all(
         failed += row["status"] != "ok"
         if as_json:
             common.print_json(row)
+            common.say_failure(row)
         else:
             tell(row)
     return failed

@@ -40,6 +40,8 @@ def test_bad_files_fail_one_by_one(bad_run: tuple[Path, Any]) -> None:
     for row, word in zip(rows, words, strict=True):
         assert word in row["error"]
     assert "Traceback" not in result.stderr
+    # Also where rows go to standard output as JSON, people read what failed on standard error.
+    assert result.stderr.count("FAILED") == sum(row["status"] == "failed" for row in json_rows(result.stdout))
     assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(
         f"{Path(name).stem}.json" for name in BAD_FILES
     )
