@@ -60,7 +60,7 @@ def recipe(shapes: MovingShapes, weights: Path, **sets: Any) -> dict[str, Any]:
         "model": {"fields": TINY_FIELDS, "checkpoint": str(weights)},
         "text": {"vocabulary": str(shapes.vocabulary)},
         "optimizer": {"learning_rate": 1.0e-3},
-        "run": {"steps": 45, "batch_size": 4, "log_every": 1},
+        "run": {"steps": 70, "batch_size": 4, "log_every": 1},
         **{name: {"clips": TINY_CLIPS, "videos": str(shapes.folder), **value} for name, value in sets.items()},
     }
 
