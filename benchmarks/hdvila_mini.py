@@ -13,13 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
-from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
-from fdvd.datasets.sources import open_dataset, read_manifest
-from gan_mapping import load_generator
-from gan_mapping.generators.protocol import Generator
-from gan_mapping.hdvila_mini.evaluation import (
+from hdvila_mini_tasks import (
     attribute_auc,
     attribute_word_accuracy,
     load_prompts,
@@ -28,6 +22,12 @@ from gan_mapping.hdvila_mini.evaluation import (
     motion_accuracy,
     retrieval,
 )
+from torch import Tensor
+
+from fdvd.attributes.table import HELD_OUT_SEEDS, load_labels
+from fdvd.datasets.sources import open_dataset, read_manifest
+from gan_mapping import load_generator
+from gan_mapping.generators.protocol import Generator
 from gan_mapping.hdvila_mini.maps import StoredMaps, Wording
 from gan_mapping.hdvila_mini.recipe import still_faces
 from gan_mapping.training.closed_form.vision import fit_vision, offset_cosine

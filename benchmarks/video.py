@@ -22,6 +22,7 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
+from stability import coarse_difference, coarse_jitter, jitter, landmark_error
 from talking_clip import NOISE, Truth, write_clip
 
 from apps.clip.job import ClipSettings, edit_clip
@@ -29,7 +30,6 @@ from fdvd.faces.detection.steady import steady_landmarks
 from fdvd.media.video import probe, read_frames
 from gan_mapping import FaceEditor
 from gan_mapping.editing.face_model import FaceModel
-from gan_mapping.video.stability import coarse_difference, coarse_jitter, jitter, landmark_error
 
 SEEDS = [1905, 1987]
 LOOKS = 32

@@ -161,11 +161,6 @@ class Ledger:
         """The last entry of that id that says it was done, whatever became of its files."""
         return self._done.get(name)
 
-    @property
-    def holds_finished(self) -> bool:
-        """Whether any row was done before."""
-        return bool(self._done)
-
     def append(self, entry: Entry) -> None:
         """Adds a line and waits until it is on disk; the very same failure is not noted twice.
 

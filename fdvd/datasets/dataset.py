@@ -6,17 +6,14 @@ so that backbone pre-training and mapper training read any of them.
 
 from __future__ import annotations
 
-import random
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
-from vl_backbone.common.errors import InputError, UsageError
+from vl_backbone.common.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -80,110 +77,3 @@ class _Selection(ClipDataset):
 
     def pictures(self, index: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
         return self._source.pictures(self._rows[index])
-
-
-@dataclass(frozen=True)
-class ClipBatch:
-    """Clips side by side: hr [B, S, 3, H, W], lr [B, S, N, 3, h, w] or None, latent [B, frames, w_dim] or None."""
-
-    ids: tuple[str, ...]
-    captions: tuple[tuple[str, ...], ...]
-    attributes: tuple[Mapping[str, float], ...]
-    hr: Tensor
-    lr: Tensor | None
-    latent: Tensor | None
-
-
-def collate(samples: Sequence[ClipSample]) -> ClipBatch:
-    """Samples of one shape -> a batch; what not all of them have is None. InputError when their sizes differ."""
-
-    def stacked(tensors: Sequence[Tensor | None]) -> Tensor | None:
-        present = [tensor for tensor in tensors if tensor is not None]
-        if len(present) < len(tensors):
-            return None
-        if len({tensor.shape for tensor in present}) > 1:
-            raise InputError(f"clips of different sizes cannot share a batch: {', '.join(s.id for s in samples)}")
-        return torch.stack(present)
-
-    hr = stacked([sample.hr for sample in samples])
-    assert hr is not None
-    return ClipBatch(
-        tuple(sample.id for sample in samples),
-        tuple(sample.captions for sample in samples),
-        tuple(sample.attributes for sample in samples),
-        hr,
-        stacked([sample.lr for sample in samples]),
-        stacked([sample.latent for sample in samples]),
-    )
-
-
-class SeededSampler(Sampler[int]):
-    """A shuffled pass over `count` samples: the order depends on seed and epoch alone, and it can start anywhere."""
-
-    def __init__(self, count: int, seed: int, epoch: int = 0, start: int = 0) -> None:
-        self.count, self.seed, self.epoch, self.start = count, seed, epoch, start
-
-    def __iter__(self) -> Iterator[int]:
-        order = list(range(self.count))
-        random.Random(f"{self.seed}/{self.epoch}").shuffle(order)
-        return iter(order[self.start :])
-
-    def __len__(self) -> int:
-        return self.count - self.start
-
-
-class ClipLoader:
-    """Batches for training without end, epoch after epoch; goes on exactly where `state_dict` was taken.
-
-    The state counts what was handed out, not what workers have read ahead. The last samples of an epoch, too few
-    for a batch, are left out. `seed` orders the clips; equal arguments and states give equal batches with any
-    number of workers.
-    """
-
-    def __init__(
-        self,
-        dataset: ClipDataset,
-        batch_size: int,
-        seed: int,
-        workers: int = 0,
-        collate_fn: Callable[[Sequence[ClipSample]], Any] = collate,
-    ) -> None:
-        if not 1 <= batch_size <= len(dataset):
-            raise UsageError(f"A batch of {batch_size} cannot be taken from {len(dataset)} clips.")
-        self.dataset, self.batch_size, self.seed, self.workers = dataset, batch_size, seed, workers
-        self.collate_fn = collate_fn
-        self.epoch = self.position = 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Where the loader is: everything that a resumed run needs."""
-        return {
-            "epoch": self.epoch,
-            "position": self.position,
-            "seed": self.seed,
-            "clips": len(self.dataset),
-            "batch_size": self.batch_size,
-        }
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes on from a state; UsageError when it belongs to other data, another seed or another batch size."""
-        mine = self.state_dict()
-        for name in ("seed", "clips", "batch_size"):
-            if state.get(name) != mine[name]:
-                raise UsageError(f"The saved state has {name} {state.get(name)}, but this run has {mine[name]}.")
-        self.epoch, self.position = state["epoch"], state["position"]
-
-    def __iter__(self) -> Iterator[Any]:
-        while True:
-            sampler = SeededSampler(len(self.dataset), self.seed, self.epoch, self.position)
-            loader: DataLoader[ClipSample] = DataLoader(
-                self.dataset,
-                self.batch_size,
-                sampler=sampler,
-                num_workers=self.workers,
-                collate_fn=self.collate_fn,
-                drop_last=True,
-            )
-            for batch in loader:
-                self.position += self.batch_size
-                yield batch
-            self.epoch, self.position = self.epoch + 1, 0

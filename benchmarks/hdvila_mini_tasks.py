@@ -47,7 +47,7 @@ class Prompts:
 @functools.cache
 def load_prompts() -> Prompts:
     """What the model is tried with."""
-    data = yaml.safe_load(Path(__file__).with_name("evaluation.yaml").read_text(encoding="utf-8"))
+    data = yaml.safe_load(Path(__file__).with_name("hdvila_mini_tasks.yaml").read_text(encoding="utf-8"))
     pairs = [{name: (pair[0], pair[1]) for name, pair in data[key].items()} for key in ("seen", "unseen")]
     return Prompts(tuple(data["words"]), *pairs)
 
