@@ -51,8 +51,8 @@ class _Form:
                 value=min(shared.studio.editor.model.refine_steps, shared.limits.refine),
                 step=1,
                 label="Refinement steps",
-                info="More steps, more likeness. Only the first edit of a face waits for them: one to two seconds "
-                "a step without a graphics card.",
+                info="More steps, more likeness. Only the first edit of a face waits for them: about a sixth "
+                "of a second a step without a graphics card.",
                 buttons=[],
             )
 
